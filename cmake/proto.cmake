@@ -1,0 +1,32 @@
+# hr_proto(<name> <folder>): every .proto below <folder> compiled into one static library; with gRPC stubs for the files
+# that declare a service. Includes read "proto/….pb.h", as the .proto files import one another: from the repository root.
+
+function(hr_proto name folder)
+  file(GLOB_RECURSE protos CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/${folder}/*.proto")
+  if(NOT protos)
+    return()
+  endif()
+  set(out "${CMAKE_BINARY_DIR}/generated")
+  file(MAKE_DIRECTORY "${out}")
+  set(sources "")
+  foreach(proto IN LISTS protos)
+    file(RELATIVE_PATH relative "${CMAKE_SOURCE_DIR}" "${proto}")
+    string(REGEX REPLACE "\\.proto$" "" stem "${relative}")
+    set(outputs "${out}/${stem}.pb.cc" "${out}/${stem}.pb.h")
+    set(grpc "")
+    file(STRINGS "${proto}" services REGEX "^service ")
+    if(services)
+      list(APPEND outputs "${out}/${stem}.grpc.pb.cc" "${out}/${stem}.grpc.pb.h")
+      set(grpc --grpc_out=${out} --plugin=protoc-gen-grpc=${HEADRACE_GRPC_CPP_PLUGIN})
+    endif()
+    add_custom_command(OUTPUT ${outputs}
+      COMMAND protobuf::protoc -I "${CMAKE_SOURCE_DIR}" --cpp_out=${out} ${grpc} "${relative}"
+      WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}" DEPENDS "${proto}" VERBATIM)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${proto}")
+    list(APPEND sources ${outputs})
+  endforeach()
+  add_library(${name} STATIC ${sources})
+  target_compile_options(${name} PRIVATE -w)
+  target_include_directories(${name} SYSTEM PUBLIC "${out}")
+  target_link_libraries(${name} PUBLIC headrace_deps::grpc)
+endfunction()
