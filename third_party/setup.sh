@@ -10,6 +10,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repo=$(dirname "$here")
 deps=${HEADRACE_DEPS:-$repo/.deps}
+test_site=$deps/test-venv/lib/python3.11/site-packages
 python=/usr/bin/python3 # Debian's: whatever else is first on PATH may lack venv or be another version
 tools=$deps/tools
 
@@ -79,7 +80,7 @@ install_debian_packages() {
     say "debian packages: in place"
     return
   fi
-  [[ $EUID -eq 0 ]] || die "Debian packages are missing and installing them needs root. Run as root:" \
+  [[ $EUID -eq 0 ]] || die "Debian packages are missing and installing them needs root. Run ./dev setup as root, or, as root:" \
     "apt-get update && apt-get install --no-install-recommends -y $(tr '\n' ' ' <<<"$missing")"
   say "debian packages: installing $(wc -w <<<"$missing") packages…"
   export DEBIAN_FRONTEND=noninteractive
@@ -101,6 +102,16 @@ pip_quiet() {
     die "pip failed (above)." "Check that this machine reaches PyPI or that pip.conf names a mirror that it reaches."
 }
 
+# unpack_wheel WHEEL PATTERN FOLDER: the members of the wheel that match, below FOLDER under their own paths.
+unpack_wheel() {
+  "$python" - "$@" <<'PY'
+import fnmatch, sys, zipfile
+wheel, pattern, folder = sys.argv[1:]
+with zipfile.ZipFile(wheel) as archive:
+    archive.extractall(folder, [name for name in archive.namelist() if fnmatch.fnmatchcase(name, pattern)])
+PY
+}
+
 install_tools() {
   rm -rf "$tools"
   "$python" -m venv "$tools"
@@ -116,19 +127,38 @@ install_tools() {
   chmod +x "$deps/bin/npm"
 }
 
-# uv with the index that pip is configured to use, and the certificates that the system trusts.
+# What pip is told, by its environment or its configuration files, about NAME (index-url, find-links, …).
+pip_setting() {
+  local variable=PIP_${1^^}
+  variable=${variable//-/_}
+  printf '%s' "${!variable:-$("$python" -m pip config get "global.$1" 2>/dev/null || true)}"
+}
+
+# uv, with the mirrors that pip is configured to use and the certificates that the system trusts.
 uv() {
-  local index
-  index=$("$python" -m pip config get global.index-url 2>/dev/null || true)
-  index=${PIP_INDEX_URL:-$index}
-  UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$index} SSL_CERT_FILE=${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt} \
-    UV_NO_PROGRESS=1 "$deps/bin/uv" "$@"
+  local -a options=()
+  local value
+  value=$(pip_setting index-url)
+  [[ -z $value ]] || options+=(--default-index "$value")
+  for value in $(pip_setting extra-index-url); do options+=(--index "$value"); done
+  for value in $(pip_setting find-links); do options+=(--find-links "$value"); done
+  SSL_CERT_FILE=${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt} UV_NO_PROGRESS=1 \
+    "$deps/bin/uv" "$@" "${options[@]}"
 }
 
 install_test_env() {
-  uv venv --quiet --clear --python "$python" "$deps/test-venv"
+  "$deps/bin/uv" venv --quiet --clear --python "$python" "$deps/test-venv"
   uv pip install --quiet --python "$deps/test-venv/bin/python" --no-deps -r "$here/pypi-test.txt" ||
     die "uv failed (above)." "Check that this machine reaches PyPI or that pip.conf names a mirror that it reaches."
+}
+
+# tensorflow-serving-api, the client that the tests speak to the model server with, needs TensorFlow's messages and
+# nothing else of it: 128 small files of its wheel.
+install_tensorflow_messages() {
+  mkdir -p "$scratch/tensorflow"
+  pip_quiet download --no-deps --only-binary=:all: -d "$scratch/tensorflow" "$(pinned tensorflow-cpu)"
+  unpack_wheel "$scratch"/tensorflow/*.whl '*_pb2.py' "$test_site"
+  rm -rf "$scratch/tensorflow"
 }
 
 relock() {
@@ -162,17 +192,9 @@ install_onnxruntime() {
   wheel=$scratch/wheel
   mkdir -p "$wheel"
   pip_quiet download --no-deps --only-binary=:all: -d "$wheel" "$(pinned onnxruntime)"
-  "$python" - "$wheel" "$root/lib" <<'PY'
-import glob, os, sys, zipfile
-wheel, lib = sys.argv[1:]
-with zipfile.ZipFile(glob.glob(wheel + "/*.whl")[0]) as z:
-    for name in z.namelist():
-        base = os.path.basename(name)
-        if base.startswith("libonnxruntime") and ".so" in base:
-            with open(os.path.join(lib, base), "wb") as out:
-                out.write(z.read(name))
-            os.chmod(os.path.join(lib, base), 0o755)
-PY
+  unpack_wheel "$wheel"/*.whl '*/libonnxruntime*.so*' "$wheel/unpacked"
+  find "$wheel/unpacked" -type f -exec mv -t "$root/lib" {} +
+  chmod 755 "$root"/lib/*
   local version
   version=$(pinned onnxruntime)
   version=${version#*==}
@@ -204,6 +226,7 @@ main() {
   step onnxruntime "$deps/onnxruntime/lib/libonnxruntime.so.1" "$here/npm.txt" "$here/pypi.txt"
   step duckdb "$deps/duckdb/include/duckdb.h" "$here/npm.txt"
   step test_env "$deps/test-venv/bin/pytest" "$here/pypi-test.txt"
+  step tensorflow_messages "$test_site/tensorflow/core/framework/tensor_pb2.py" "$here/pypi.txt" "$here/pypi-test.txt"
   say "everything is in $deps ($((SECONDS - started)) s)"
 }
 
