@@ -1,0 +1,66 @@
+// Runs requests on loaded versions: checks them, decides where they run, honours deadlines and counts.
+//
+// Where: a hop to another thread and back costs 10-20 µs of CPU, more than a small model's whole run. So a version
+// whose measured run time is below `inline_limit` runs on the calling thread, an I/O loop; a dearer one, or one not
+// measured yet, hops to a bounded pool so that it never stalls other connections.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "headrace/base/clock.h"
+#include "headrace/base/status.h"
+#include "headrace/base/thread_pool.h"
+#include "headrace/core/engine.h"
+#include "headrace/serving/servable_handle.h"
+
+namespace headrace::serving {
+
+// One prediction. The caller owns it and keeps it, with the memory of the inputs, until `done` has run.
+struct PredictCall {
+  ServableHandle servable;
+  InferRequest request;  // signature and inputs set; `outputs` empty means all of them
+  InferResponse response;
+  int priority = 0;                     // for batching; 0 is the most urgent
+  bool run_inline = false;              // the caller may block: run on its thread whatever the model costs
+  Duration queued = Duration::zero();   // filled: time spent waiting
+  Duration runtime = Duration::zero();  // filled: time in the engine
+  Deadline started{};                   // filled: when Predict was called
+};
+
+struct PredictorOptions {
+  size_t threads = 0;                                      // of the pool; 0: AvailableCores()
+  size_t max_queued = 1024;                                // beyond: kResourceExhausted
+  Duration inline_limit = std::chrono::microseconds(100);  // zero: always hop; Duration::max(): never
+  Clock* clock = Clock::Real();
+};
+
+// Thread-safe.
+class Predictor {
+ public:
+  explicit Predictor(PredictorOptions options);
+  // Answers what is queued, then returns.
+  ~Predictor();
+
+  // Calls `done` exactly once: before returning when it ran inline or was refused, else on a pool thread. Errors:
+  // kInvalidArgument (inputs that the signature does not allow; what the model refuses), kDeadlineExceeded (passed
+  // while waiting: never computed), kResourceExhausted (too many waiting), kUnavailable (shutting down), kInternal.
+  void Predict(PredictCall* call, InferDone done);
+  // Whether Predict on this version would run on the calling thread.
+  bool RunsInline(const ServableHandle& servable) const;
+  // Refuses new calls with kUnavailable and waits for those under way.
+  void Drain();
+
+  size_t queued() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// The checks that Predict makes before anything runs: every input there, of the signature's type and shape; the outputs
+// filled with all of the signature's when none are named.
+Status CheckRequest(InferRequest* request);
+
+}  // namespace headrace::serving

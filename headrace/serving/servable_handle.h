@@ -1,0 +1,79 @@
+// A version that is loaded, and the counted reference that keeps it loaded.
+#pragma once
+#include <atomic>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "headrace/core/engine.h"
+#include "headrace/serving/model_config.h"
+#include "headrace/serving/version_stats.h"
+
+namespace headrace::serving {
+
+class Batcher;
+
+// A servable with the count of its users. Once closed it takes no new users; when the last one has left, `drained`
+// runs, once, on the thread that released it (or closed it), and must only hand the version on. Thread-safe.
+class LoadedVersion {
+ public:
+  using Drained = std::move_only_function<void()>;
+  LoadedVersion(std::string model, int64_t version, std::unique_ptr<Servable> servable, Drained drained);
+  ~LoadedVersion();
+  LoadedVersion(const LoadedVersion&) = delete;
+  LoadedVersion& operator=(const LoadedVersion&) = delete;
+
+  bool TryAcquire();  // false once closed
+  void Release();
+  void Close();
+  bool closed() const { return state_.load(std::memory_order_acquire) & kClosed; }
+
+  const std::string& model() const { return model_; }
+  int64_t version() const { return version_; }
+  // Null after DestroyServable.
+  Servable* servable() const { return servable_.get(); }
+  // Frees the model's memory; only after `drained` has run.
+  void DestroyServable();
+  VersionStats& stats() { return stats_; }
+
+ private:
+  static constexpr uint64_t kClosed = uint64_t{1} << 63;
+  const std::string model_;
+  const int64_t version_;
+  std::unique_ptr<Servable> servable_;
+  Drained drained_;
+  VersionStats stats_;
+  alignas(64) std::atomic<uint64_t> state_{0};  // users, and kClosed
+};
+
+// Keeps a version loaded for as long as it lives; cheap to copy and move (an atomic increment, no allocation). Empty
+// when default-made. A value: not shared between threads without care. Must not outlive the ModelManager.
+class ServableHandle {
+ public:
+  ServableHandle() = default;
+  // Takes over one acquired reference.
+  explicit ServableHandle(LoadedVersion* acquired) : version_(acquired) {}
+  ServableHandle(ServableHandle&& other) noexcept : version_(std::exchange(other.version_, nullptr)) {}
+  ServableHandle(const ServableHandle& other);
+  ServableHandle& operator=(ServableHandle other) noexcept {
+    std::swap(version_, other.version_);
+    return *this;
+  }
+  ~ServableHandle() {
+    if (version_ != nullptr) version_->Release();
+  }
+
+  explicit operator bool() const { return version_ != nullptr; }
+  const std::string& model() const { return version_->model(); }
+  int64_t version() const { return version_->version(); }
+  Servable& servable() const { return *version_->servable(); }
+  const std::vector<Signature>& signatures() const { return version_->servable()->signatures(); }
+  const Signature* FindSignature(std::string_view name) const { return version_->servable()->FindSignature(name); }
+  VersionStats& stats() const { return version_->stats(); }
+  LoadedVersion* get() const { return version_; }
+
+ private:
+  LoadedVersion* version_ = nullptr;
+};
+
+}  // namespace headrace::serving
