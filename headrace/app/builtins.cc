@@ -1,0 +1,10 @@
+#include "headrace/app/builtins.h"
+
+namespace headrace::app {
+
+const std::vector<Engine*>& BuiltinEngines() {
+  static const std::vector<Engine*> engines = {};
+  return engines;
+}
+
+}  // namespace headrace::app

@@ -1,0 +1,60 @@
+#include "headrace/app/shutdown.h"
+
+#include <pthread.h>
+
+#include <csignal>
+
+namespace headrace::app {
+namespace {
+
+sigset_t Signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  return signals;
+}
+
+sigset_t SignalsAndWakeUp() {
+  sigset_t signals = Signals();
+  sigaddset(&signals, SIGUSR1);
+  return signals;
+}
+
+}  // namespace
+
+ShutdownSignal::ShutdownSignal() {
+  const sigset_t signals = SignalsAndWakeUp();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+ShutdownSignal::~ShutdownSignal() {
+  if (!waiter_.joinable()) return;
+  pthread_kill(waiter_.native_handle(), SIGUSR1);
+  waiter_.join();
+}
+
+int ShutdownSignal::Wait() {
+  const sigset_t signals = Signals();
+  int received = 0;
+  sigwait(&signals, &received);
+  std::signal(SIGINT, SIG_DFL);
+  std::signal(SIGTERM, SIG_DFL);
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  return received;
+}
+
+void ShutdownSignal::Notify(std::function<void(int)> on_signal) {
+  waiter_ = std::thread([on_signal = std::move(on_signal)] {
+    const sigset_t signals = SignalsAndWakeUp();
+    int received = 0;
+    sigwait(&signals, &received);
+    if (received == SIGUSR1) return;
+    const sigset_t unblock = Signals();
+    pthread_sigmask(SIG_UNBLOCK, &unblock, nullptr);
+    on_signal(received);
+  });
+}
+
+}  // namespace headrace::app

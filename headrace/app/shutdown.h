@@ -1,0 +1,26 @@
+// SIGINT and SIGTERM as something to wait for, instead of handlers that may do nothing.
+#pragma once
+#include <functional>
+#include <thread>
+
+namespace headrace::app {
+
+// Made in main's thread before others start: they inherit the blocked signals. One at a time.
+class ShutdownSignal {
+ public:
+  ShutdownSignal();
+  ~ShutdownSignal();
+  ShutdownSignal(const ShutdownSignal&) = delete;
+  ShutdownSignal& operator=(const ShutdownSignal&) = delete;
+
+  // Blocks until SIGINT or SIGTERM comes and returns its number. After that a second one ends the process at once, so
+  // that a user is never stuck in a slow shutdown.
+  int Wait();
+  // Calls `on_signal` from a thread of its own when the first signal comes; not at all when this is destroyed before.
+  void Notify(std::function<void(int)> on_signal);
+
+ private:
+  std::thread waiter_;
+};
+
+}  // namespace headrace::app
