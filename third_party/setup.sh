@@ -65,7 +65,7 @@ missing_packages() {
     }
     !($1 in version) { print $1; next }
     index(version[$1], $2) != 1 {
-      printf "setup: error: %s is installed as %s, and third_party/debian.txt wants %s*\n", $1, version[$1], $2 > "/dev/stderr"
+      printf "setup: error: %s is installed as %s, third_party/debian.txt wants %s*\n", $1, version[$1], $2 > "/dev/stderr"
       wrong = 1
     }
     END { exit wrong }'
