@@ -7,8 +7,8 @@
 
 #include "headrace/base/status.h"
 
-#define HR_LOG(level, ...)                                                                                        \
-  ::spdlog::default_logger_raw()->log(::spdlog::source_loc{__FILE__, __LINE__, __func__}, ::spdlog::level::level, \
+#define HR_LOG(severity, ...)                                                                                        \
+  ::spdlog::default_logger_raw()->log(::spdlog::source_loc{__FILE__, __LINE__, __func__}, ::spdlog::level::severity, \
                                       __VA_ARGS__)
 
 namespace headrace {
