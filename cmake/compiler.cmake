@@ -21,7 +21,7 @@ target_compile_options(headrace_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-qual -Wimplicit-fallthrough)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # gcc 12 reports these in its own library's headers once coroutines and std::expected are inlined.
-  target_compile_options(headrace_options INTERFACE -Wno-maybe-uninitialized -Wno-dangling-pointer -Wno-restrict)
+  target_compile_options(headrace_options INTERFACE -Wno-maybe-uninitialized -Wno-dangling-pointer -Wno-restrict -Wno-stringop-overread)
 endif()
 if(HEADRACE_WERROR)
   target_compile_options(headrace_options INTERFACE -Werror)

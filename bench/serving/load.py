@@ -181,7 +181,7 @@ def h2load(server, case, protocol, connections, seconds):
 
 def raw_onnxruntime(case, home, build):
     """CPU microseconds of one inference in ONNX Runtime alone."""
-    program = build / "bench/serving/bench_raw_onnxruntime"
+    program = build / "bench_raw_onnxruntime"
     model = home / "repository" / cases.CASES[case][0] / "1/model.onnx"
     shape = map(str, cases.SHAPES[case])
     return float(subprocess.run(["taskset", "-c", SERVER_CORE, program, model, *shape], capture_output=True, text=True,

@@ -145,7 +145,7 @@ asio::awaitable<void> Serve(tcp::socket socket, bench::Model& model) {
   buffer.reserve(64 * 1024);
   Exchange exchange(model);
   boost::system::error_code error;
-  const auto token = asio::redirect_error(asio::use_awaitable, error);
+  auto token = asio::redirect_error(asio::use_awaitable, error);
   while (!error) {
     http::request_parser<http::string_body> parser;
     parser.body_limit(64 << 20);
