@@ -16,6 +16,9 @@ set(CMAKE_CXX_FLAGS_DEV "-O1 -g1")
 set(CMAKE_C_FLAGS_DEV "-O1 -g1")
 set(CMAKE_CXX_FLAGS_RELEASE "-O3 -g1 -DNDEBUG")
 
+# DT_RPATH, not DT_RUNPATH: it also serves the libraries that the libraries beside the program load (tools/package).
+add_link_options(-Wl,--disable-new-dtags)
+
 add_library(headrace_options INTERFACE)
 target_compile_options(headrace_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-qual -Wimplicit-fallthrough)

@@ -61,6 +61,16 @@ class CheckLayersTest(unittest.TestCase):
         self.assert_fault({"headrace/components/bad.cc": '#include "headrace/backends/duckdb/query.h"\n'},
                           "components must not include backends/duckdb")
 
+    def test_tests_may_use_real_backends(self):
+        lists = {"headrace/serving/CMakeLists.txt":
+                 "hr_room(NAME serving\n  DEPS core\n  TEST_DEPS backends/duckdb)\n",
+                 "headrace/backends/duckdb/query.h": ""}
+        include = '#include "headrace/backends/duckdb/query.h"\n'
+        result = self.run_on({**lists, "headrace/serving/more_test.cc": include})
+        self.assertEqual(result.returncode, 0, result.stdout)
+        self.assert_fault({**lists, "headrace/serving/more.cc": include},
+                          "serving must not include backends/duckdb")
+
     def test_protocols_do_not_include_each_other(self):
         self.assert_fault({"headrace/protocols/oip/bad.cc": '#include "headrace/protocols/tfserving/json.h"\n'},
                           "protocols/oip must not include protocols/tfserving")
