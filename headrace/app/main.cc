@@ -27,7 +27,6 @@ int Run(int argc, char** argv) {
   });
 
   int exit_code = headrace::app::kSuccess;
-  headrace::app::AddLineageCommand(program, &exit_code);
   headrace::app::AddVersionCommand(program, &exit_code);
 
   try {
