@@ -20,6 +20,7 @@ ExitCode ExitCodeOf(const Status& status);
 // Prints "headrace COMMAND: message" to standard error and returns ExitCodeOf(status).
 ExitCode Report(std::string_view command, const Status& status);
 
+void AddLineageCommand(CLI::App& program, int* exit_code);
 void AddVersionCommand(CLI::App& program, int* exit_code);
 
 }  // namespace headrace::app

@@ -94,17 +94,6 @@ Result<T> Required(Result<std::optional<T>> found, std::string_view key, std::st
 
 }  // namespace
 
-Result<json::value> ParseJson(std::string_view text, size_t max_depth) {
-  json::parse_options options;
-  options.max_depth = max_depth;
-  json::stream_parser parser({}, options);
-  json::error_code error;
-  const size_t read = parser.write(text.data(), text.size(), error);
-  if (!error) parser.finish(error);
-  if (error) return std::unexpected(InvalidArgument("JSON: {} at byte {}", error.message(), read));
-  return parser.release();
-}
-
 std::string ToJson(const json::value& value) {
   std::string out;
   Write(value, {}, 0, out);

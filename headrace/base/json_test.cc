@@ -14,6 +14,15 @@ TEST(ParseJson, RefusesWithThePlace) {
   }
 }
 
+TEST(ParseJson, ReadsTheNearestDouble) {
+  for (const double number : {29.970000000000002, 59.940000000000005, 0.1 + 0.2, 1e-320, 1.7976931348623157e308}) {
+    const auto parsed = ParseJson(ToJson(json::value(json::array{number})));
+    ASSERT_TRUE(parsed);
+    EXPECT_EQ(parsed->as_array()[0].as_double(), number);
+  }
+  EXPECT_EQ(*ParseJson("[-7, 18446744073709551615, 2.50e1]"), (json::array{-7, 18446744073709551615U, 25.0}));
+}
+
 TEST(ParseJson, BoundsDepth) {
   EXPECT_TRUE(ParseJson("[[[1]]]", 3));
   EXPECT_FALSE(ParseJson("[[[[1]]]]", 3));

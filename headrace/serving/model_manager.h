@@ -51,16 +51,15 @@ struct ModelManagerOptions {
   bool enable_warmup = true;
   bool allow_labels_for_unavailable = false;
   size_t history_per_model = 32;  // how many ended versions stay in the status
-  Batcher* batcher = nullptr;     // not owned; told of versions that come and go
 };
 
 // What a request asks for: a version, a label, or neither (the traffic policy's choice, else the latest).
 struct VersionSelector {
-  std::string_view model;
-  std::optional<int64_t> version;
-  std::string_view label;  // only when `version` is empty
+  std::string_view model = {};
+  std::optional<int64_t> version = {};
+  std::string_view label = {};  // only when `version` is empty
   // Decides among weighted versions: equal keys get the same version while the weights stay. Empty: at random.
-  std::string_view route_key;
+  std::string_view route_key = {};
 };
 
 // Thread-safe.
@@ -110,6 +109,8 @@ class ModelManager {
   void AddListener(std::function<void(const VersionEvent&)> listener);
   // Every version now loaded, for metrics.
   std::vector<ServableHandle> Loaded() const;
+  // By model, what all of its versions have counted, those that are gone too.
+  std::vector<std::pair<std::string, std::unique_ptr<VersionStats>>> Totals() const;
 
  private:
   class Impl;

@@ -4,10 +4,8 @@
 // whose measured run time is below `inline_limit` runs on the calling thread, an I/O loop; a dearer one, or one not
 // measured yet, hops to a bounded pool so that it never stalls other connections.
 #pragma once
+#include <atomic>
 #include <cstdint>
-#include <functional>
-#include <memory>
-#include <string>
 
 #include "headrace/base/clock.h"
 #include "headrace/base/status.h"
@@ -27,6 +25,10 @@ struct PredictCall {
   Duration queued = Duration::zero();   // filled: time spent waiting
   Duration runtime = Duration::zero();  // filled: time in the engine
   Deadline started{};                   // filled: when Predict was called
+
+ private:
+  friend class Predictor;
+  InferDone done_;
 };
 
 struct PredictorOptions {
@@ -47,16 +49,20 @@ class Predictor {
   // kInvalidArgument (inputs that the signature does not allow; what the model refuses), kDeadlineExceeded (passed
   // while waiting: never computed), kResourceExhausted (too many waiting), kUnavailable (shutting down), kInternal.
   void Predict(PredictCall* call, InferDone done);
-  // Whether Predict on this version would run on the calling thread.
-  bool RunsInline(const ServableHandle& servable) const;
+  // Whether this call would run on the calling thread.
+  bool RunsInline(const PredictCall& call) const;
   // Refuses new calls with kUnavailable and waits for those under way.
   void Drain();
 
   size_t queued() const;
 
  private:
-  class Impl;
-  std::unique_ptr<Impl> impl_;
+  void Run(PredictCall* call);
+  void Finish(PredictCall* call, Status status);
+
+  const PredictorOptions options_;
+  std::atomic<int64_t> under_way_{0};  // negative while draining
+  ThreadPool pool_;
 };
 
 // The checks that Predict makes before anything runs: every input there, of the signature's type and shape; the outputs

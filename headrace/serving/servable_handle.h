@@ -6,12 +6,10 @@
 #include <utility>
 
 #include "headrace/core/engine.h"
-#include "headrace/serving/model_config.h"
+#include "headrace/serving/runtime_estimate.h"
 #include "headrace/serving/version_stats.h"
 
 namespace headrace::serving {
-
-class Batcher;
 
 // A servable with the count of its users. Once closed it takes no new users; when the last one has left, `drained`
 // runs, once, on the thread that released it (or closed it), and must only hand the version on. Thread-safe.
@@ -23,9 +21,10 @@ class LoadedVersion {
   LoadedVersion(const LoadedVersion&) = delete;
   LoadedVersion& operator=(const LoadedVersion&) = delete;
 
-  bool TryAcquire();  // false once closed
+  bool TryAcquire();    // false once closed
+  void AddReference();  // for one who holds a reference already, closed or not
   void Release();
-  void Close();
+  void Close();  // once
   bool closed() const { return state_.load(std::memory_order_acquire) & kClosed; }
 
   const std::string& model() const { return model_; }
@@ -35,6 +34,7 @@ class LoadedVersion {
   // Frees the model's memory; only after `drained` has run.
   void DestroyServable();
   VersionStats& stats() { return stats_; }
+  RuntimeEstimate& runtime() { return runtime_; }
 
  private:
   static constexpr uint64_t kClosed = uint64_t{1} << 63;
@@ -43,6 +43,7 @@ class LoadedVersion {
   std::unique_ptr<Servable> servable_;
   Drained drained_;
   VersionStats stats_;
+  RuntimeEstimate runtime_;
   alignas(64) std::atomic<uint64_t> state_{0};  // users, and kClosed
 };
 

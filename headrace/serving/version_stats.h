@@ -19,6 +19,7 @@ class LatencyHistogram {
 
   uint64_t bucket(size_t index) const { return buckets_[index].load(std::memory_order_relaxed); }  // [0, kBounds]
   uint64_t count() const;
+  void Merge(const LatencyHistogram& other);
   double sum_micros() const { return static_cast<double>(sum_nanos_.load(std::memory_order_relaxed)) / 1000; }
 
  private:
@@ -45,12 +46,12 @@ struct VersionStats {
   std::atomic<uint64_t> rows{0};                             // sum of the batch sizes
   std::atomic<uint64_t> executions{0};                       // runs of the engine; fewer than requests when batched
   std::atomic<int64_t> last_request_millis{0};               // since the epoch; 0: none yet
-  // Smoothed run time of one execution; 0 before the first.
-  std::atomic<int64_t> runtime_ewma_nanos{0};
 
   void RecordRequest(Code code, Duration latency);
   // One run of the engine over `batch_rows` rows.
   void RecordExecution(Duration runtime, uint64_t batch_rows);
+  // Adds what `other` has counted.
+  void Merge(const VersionStats& other);
 };
 
 }  // namespace headrace::serving
