@@ -21,11 +21,11 @@ namespace headrace::net {
 struct GrpcServerOptions {
   std::string address = "127.0.0.1";
   int port = 0;                                             // 0: any free one; -1: no TCP
-  std::string unix_socket;                                  // a path to listen on too
+  std::string unix_socket = {};                             // a path to listen on too
   int max_message_bytes = std::numeric_limits<int>::max();  // received and sent
   bool health = true;  // grpc.health.v1.Health; names are set with SetServing, "" is serving from the start
   bool reflection = false;
-  std::optional<TlsOptions> tls;  // for TCP
+  std::optional<TlsOptions> tls = {};  // for TCP
 };
 
 // Thread-safe.

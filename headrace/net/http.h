@@ -97,8 +97,8 @@ class HttpResponder {
 
 // What to do with a body that is about to arrive.
 struct BodyPlan {
-  size_t max_bytes = 0;              // 0: the server's own limit
-  std::filesystem::path spool_into;  // not empty: the body goes into a new file in this folder
+  size_t max_bytes = 0;                   // 0: the server's own limit
+  std::filesystem::path spool_into = {};  // not empty: the body goes into a new file in this folder
 };
 
 // Thread-safe: called by all of a server's threads. Must outlive the server.

@@ -12,9 +12,9 @@ namespace headrace::net {
 
 struct ClientRequest {
   std::string method = "GET";
-  std::string url;  // http://host[:port]/path?query, https:// the same, or http+unix://%2Fpath%2Fof.sock/path
-  std::vector<std::pair<std::string, std::string>> headers;
-  std::string body;
+  std::string url = {};  // http://host[:port]/path?query, https:// the same, or http+unix://%2Fpath%2Fof.sock/path
+  std::vector<std::pair<std::string, std::string>> headers = {};
+  std::string body = {};
   Duration timeout = std::chrono::seconds(30);  // for the whole exchange
   size_t max_response_bytes = size_t{256} << 20;
 };

@@ -2,7 +2,8 @@
 //
 // Keep-alive, pipelining (answers in order), chunked and Expect: 100-continue uploads, HEAD (the handler answers as for
 // GET; the body is not sent). The server itself answers malformed requests with 400, a head over its limit with 431, a
-// body over its limit with 413, an unknown transfer coding with 501, each with an empty body and closes the connection.
+// body over its limit with 413, an unknown content coding with 415, an unknown transfer coding with 501, each with
+// {"error":"…"} as application/json, and closes the connection.
 #pragma once
 #include <chrono>
 #include <memory>
@@ -19,7 +20,7 @@ namespace headrace::net {
 struct HttpServerOptions {
   std::string address = "127.0.0.1";  // numeric; "0.0.0.0" or "::" for all
   int port = 0;                       // 0: any free one, see HttpServer::port(); -1: no TCP
-  std::string unix_socket;            // a path to listen on too; an old socket there is replaced
+  std::string unix_socket = {};       // a path to listen on too; an old socket there is replaced
   int threads = 1;                    // loops
   size_t max_header_bytes = 32 << 10;
   size_t max_body_bytes = size_t{1} << 30;             // as sent and, when compressed, inflated
@@ -27,7 +28,7 @@ struct HttpServerOptions {
   Duration header_timeout = std::chrono::seconds(30);  // from a request's first byte to the end of its head
   Duration body_timeout = std::chrono::seconds(60);    // without any progress of an upload or a download
   Duration idle_timeout = std::chrono::seconds(120);   // between two requests
-  std::optional<TlsOptions> tls;                       // for TCP; a Unix socket stays plain
+  std::optional<TlsOptions> tls = {};                  // for TCP; a Unix socket stays plain
 };
 
 // Thread-safe.

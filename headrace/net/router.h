@@ -47,9 +47,9 @@ class RouteRequest {
 struct RouteResponse {
   int status = 200;
   std::string content_type = "application/json";
-  std::string body;
-  std::filesystem::path file;  // when not empty it is sent instead of `body`
-  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body = {};
+  std::filesystem::path file = {};  // when not empty it is sent instead of `body`
+  std::vector<std::pair<std::string, std::string>> headers = {};
   bool compress = false;  // by the client's Accept-Encoding
 };
 
