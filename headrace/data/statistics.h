@@ -40,8 +40,8 @@ struct ValueCount {
 
 struct StringStatistics {
   int64_t unique = 0;
-  double avg_length = 0;           // in bytes of UTF-8
-  std::vector<ValueCount> values;  // the most frequent first, ties by value; at most StatisticsOptions::max_values
+  double avg_length = 0;                // in bytes of UTF-8
+  std::vector<ValueCount> values = {};  // the most frequent first, ties by value; at most StatisticsOptions::max_values
 };
 
 struct FeatureStatistics {
