@@ -141,6 +141,7 @@ function(hr_program name)
 endfunction()
 
 set(HR_TEST_ENVIRONMENT
+  "LD_LIBRARY_PATH=${CMAKE_BINARY_DIR}/lib" # a sanitizer's dlopen does not look where the program's would
   "ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1"
   "UBSAN_OPTIONS=print_stacktrace=1"
   "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=${CMAKE_SOURCE_DIR}/tools/tsan.supp"

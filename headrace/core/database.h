@@ -29,8 +29,9 @@ class SqlRow {
 };
 
 // Statements written for both SQLite and PostgreSQL, with `?` for each parameter, in order. Not thread-safe; valid only
-// inside the function that Database hands it to. Statements of equal text are prepared once a connection. After an error
-// that function returns: PostgreSQL runs nothing more in that transaction. To try an insert, write ON CONFLICT DO NOTHING.
+// inside the function that Database hands it to. Statements of equal text are prepared once a connection. After an
+// error that function returns: PostgreSQL runs nothing more in that transaction. To try an insert, write ON CONFLICT DO
+// NOTHING.
 class Transaction {
  public:
   virtual ~Transaction() = default;

@@ -121,13 +121,15 @@ Result<std::unique_ptr<Connection>> Connection::Open(const std::filesystem::path
   std::unique_ptr<Connection> connection;
   try {
     connection.reset(new Connection(
-        fmt::format("db=\"{}\" timeout={} synchronous=full{}", name, timeout_s, read_only ? " readonly=true" : "")));
+        fmt::format("db=\"{}\" timeout={}{}", name, timeout_s, read_only ? " readonly=true" : "")));
   } catch (const soci::sqlite3_soci_error& error) {
     return std::unexpected(
         Status(CodeOf(error.result(), error.result()), fmt::format("database file {}: {}", name, error.what())));
   } catch (const std::exception& error) {
     return std::unexpected(Internal("database file {}: {}", name, error.what()));
   }
+  // SOCI takes synchronous= too, but leaks the handle if the file turns out not to be a database.
+  HR_UNEXPECTED_IF_ERROR(connection->Execute("PRAGMA synchronous = FULL"));
   HR_UNEXPECTED_IF_ERROR(connection->Execute("PRAGMA foreign_keys = ON"));
   if (!read_only) {
     HR_ASSIGN_OR_UNEXPECTED(const auto mode, connection->Query("PRAGMA journal_mode = WAL"));
