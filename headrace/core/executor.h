@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "headrace/base/clock.h"
@@ -22,6 +23,9 @@ struct TaskSpec {
   std::filesystem::path work_dir;                  // exists; the task's current folder
   std::filesystem::path log_file;                  // standard output and error are appended here
   Duration timeout = Duration::zero();             // zero: none
+  // What happens before the command runs, one line each ("building a Python environment: numpy==2.4.6"); may be empty.
+  // Called from any thread, never after `done` has.
+  std::function<void(std::string_view line)> progress;
 };
 
 struct TaskResult {
