@@ -179,8 +179,7 @@ bool Drain(int fd, const std::function<void(std::string_view)>& output) {
 
 int PollTimeout(std::optional<std::chrono::steady_clock::time_point> deadline) {
   if (!deadline) return -1;
-  const auto left =
-      std::chrono::ceil<std::chrono::milliseconds>(*deadline - std::chrono::steady_clock::now()).count();
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*deadline - std::chrono::steady_clock::now()).count();
   return static_cast<int>(std::clamp<int64_t>(left, 0, 3'600'000));
 }
 

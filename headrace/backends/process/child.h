@@ -21,7 +21,7 @@
 namespace headrace::process {
 
 struct ChildSpec {
-  std::vector<std::string> argv;  // argv[0] is an absolute path or a name that is looked up in env's PATH
+  std::vector<std::string> argv;           // argv[0] is an absolute path or a name that is looked up in env's PATH
   std::map<std::string, std::string> env;  // all of it
   std::filesystem::path work_dir;
   std::chrono::milliseconds grace{30'000};  // between SIGTERM and SIGKILL
@@ -48,9 +48,9 @@ struct ChildExit {
   int code = 0;  // 128 + the signal's number when killed by one
 };
 
-// Runs `spec` on the calling thread until it ends, handing what it writes to standard output and error to `output` as it
-// comes. Stops it when `stop` is or `timeout` (zero: none) passes. kNotFound, kPermissionDenied … when it could not be
-// started: the message names the program.
+// Runs `spec` on the calling thread until it ends, handing what it writes to standard output and error to `output` as
+// it comes. Stops it when `stop` is or `timeout` (zero: none) passes. kNotFound, kPermissionDenied … when it could not
+// be started: the message names the program.
 Result<ChildExit> RunChild(const ChildSpec& spec, const StopToken& stop, Duration timeout,
                            const std::function<void(std::string_view bytes)>& output);
 

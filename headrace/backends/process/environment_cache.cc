@@ -106,9 +106,9 @@ Result<fs::path> EnvironmentCache::FindUv() const {
   }
   for (const auto& place : places)
     if (place.is_absolute() && IsProgram(place)) return place;
-  return std::unexpected(
-      NotFound("uv, which builds the environments of Python components, was not found; run ./dev setup, or pip install uv, "
-               "or put it into PATH"));
+  return std::unexpected(NotFound(
+      "uv, which builds the environments of Python components, was not found; run ./dev setup, or pip install uv, "
+      "or put it into PATH"));
 }
 
 Result<fs::path> EnvironmentCache::Get(const Interpreter& interpreter,
@@ -146,11 +146,17 @@ Status EnvironmentCache::Build(const fs::path& uv, const fs::path& target, const
                                const std::vector<std::vector<std::string>>& pip_installs, const StopToken& stop,
                                const std::function<void(std::string_view)>& log) const {
   HR_RETURN_IF_ERROR(RunUv(
-      uv, {"venv", "--quiet", "--no-config", "--no-project", "--relocatable", "--python", interpreter.path, target}, stop,
-      log));
+      uv, {"venv", "--quiet", "--no-config", "--no-project", "--relocatable", "--python", interpreter.path, target},
+      stop, log));
   for (const auto& install : pip_installs) {
-    std::vector<std::string> arguments = {"pip",      "install",          "--no-config",       "--no-progress",
-                                          "--python", target / "bin/python3", "--index-strategy", "unsafe-best-match"};
+    std::vector<std::string> arguments = {"pip",
+                                          "install",
+                                          "--no-config",
+                                          "--no-progress",
+                                          "--python",
+                                          target / "bin/python3",
+                                          "--index-strategy",
+                                          "unsafe-best-match"};
     arguments.insert(arguments.end(), index_.uv_options.begin(), index_.uv_options.end());
     const auto packages = UvArguments(install);
     arguments.insert(arguments.end(), packages.begin(), packages.end());

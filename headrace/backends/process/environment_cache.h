@@ -1,6 +1,6 @@
-// Python environments, each built once with uv (https://docs.astral.sh/uv) and used by every task that asks for the same
-// packages: <folder>/<key>, where the key is a hash of the interpreter's ABI, the pip commands in their order and the
-// package indexes. An environment appears whole or not at all; processes that share the folder build it once.
+// Python environments, each built once with uv (https://docs.astral.sh/uv) and used by every task that asks for the
+// same packages: <folder>/<key>, where the key is a hash of the interpreter's ABI, the pip commands in their order and
+// the package indexes. An environment appears whole or not at all; processes that share the folder build it once.
 #pragma once
 #include <filesystem>
 #include <functional>
@@ -17,7 +17,7 @@ namespace headrace::process {
 
 // Where packages come from: what uv and pip are told by their variables and by pip's configuration files.
 struct IndexSettings {
-  std::vector<std::string> uv_options;            // "--default-index", "https://…"
+  std::vector<std::string> uv_options;             // "--default-index", "https://…"
   std::map<std::string, std::string> environment;  // UV_*, proxies and certificates, for uv's process
 };
 // From this process's environment and pip.conf.

@@ -75,9 +75,9 @@ void AddEach(const std::map<std::string, std::string>& settings, const std::stri
 
 bool IsPassedOn(std::string_view name) {
   static constexpr std::string_view kNames[] = {
-      "HOME",        "PATH",         "XDG_CACHE_HOME", "http_proxy",         "https_proxy",   "no_proxy", "HTTP_PROXY",
-      "HTTPS_PROXY", "NO_PROXY",     "SSL_CERT_FILE",  "SSL_CERT_DIR",       "CURL_CA_BUNDLE", "NETRC",   "LANG",
-      "ALL_PROXY",   "all_proxy",    "TMPDIR",         "REQUESTS_CA_BUNDLE"};
+      "HOME",       "PATH",        "XDG_CACHE_HOME", "http_proxy",    "https_proxy",  "no_proxy",
+      "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",       "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE",
+      "NETRC",      "LANG",        "ALL_PROXY",      "all_proxy",     "TMPDIR",       "REQUESTS_CA_BUNDLE"};
   for (const auto known : kNames)
     if (name == known) return true;
   return name.starts_with("UV_");

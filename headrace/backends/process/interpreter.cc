@@ -73,7 +73,8 @@ std::optional<Interpreter> InterpreterFinder::Probe(const std::string& name) {
   if (read.ec != std::errc() || major != 3 || read.ptr + 1 >= last || end == std::string::npos) return std::nullopt;
   const auto read_minor = std::from_chars(read.ptr + 1, last, out.minor);
   if (read_minor.ec != std::errc() || out.minor < kOldest || *read_minor.ptr != ' ') return std::nullopt;
-  out.path = text.substr(static_cast<size_t>(read_minor.ptr + 1 - text.data()), end - static_cast<size_t>(read_minor.ptr + 1 - text.data()));
+  out.path = text.substr(static_cast<size_t>(read_minor.ptr + 1 - text.data()),
+                         end - static_cast<size_t>(read_minor.ptr + 1 - text.data()));
   out.abi = text.substr(end + 1, text.find('\n', end + 1) - end - 1);
   entry->second = out;
   return out;

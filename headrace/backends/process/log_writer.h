@@ -16,7 +16,8 @@ namespace headrace::process {
 class LogWriter {
  public:
   // Appends to `file`, whose folder is made when missing. After `max_bytes` a last line says that the rest is left out.
-  static Result<std::unique_ptr<LogWriter>> Open(const std::filesystem::path& file, size_t max_bytes, const Clock* clock);
+  static Result<std::unique_ptr<LogWriter>> Open(const std::filesystem::path& file, size_t max_bytes,
+                                                 const Clock* clock);
   ~LogWriter();
   LogWriter(const LogWriter&) = delete;
   LogWriter& operator=(const LogWriter&) = delete;

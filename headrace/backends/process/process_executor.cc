@@ -27,11 +27,14 @@ fs::path ThisProgram() {
 
 std::map<std::string, std::string> BaseEnvironment(const TaskSpec& spec) {
   std::map<std::string, std::string> out = {
-      {"PATH", "/usr/local/bin:/usr/bin:/bin"}, {"HOME", spec.work_dir}, {"TMPDIR", spec.work_dir},
-      {"LANG", "C.UTF-8"},                      {"PYTHONUNBUFFERED", "1"},
+      {"PATH", "/usr/local/bin:/usr/bin:/bin"},
+      {"HOME", spec.work_dir},
+      {"TMPDIR", spec.work_dir},
+      {"LANG", "C.UTF-8"},
+      {"PYTHONUNBUFFERED", "1"},
   };
-  for (const char* name : {"http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE",
-                           "SSL_CERT_DIR", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "TZ"})
+  for (const char* name : {"http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+                           "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "TZ"})
     if (const char* value = std::getenv(name)) out[name] = value;
   return out;
 }
@@ -73,7 +76,8 @@ Status ProcessExecutor::Accepts(const TaskSpec& spec) const {
     return Unimplemented("image {}: the command is empty, and local processes do not know an image's own", spec.image);
   if (ParsePythonImage(spec.image) || IsHeadraceImage(spec.image)) return OkStatus();
   return Unimplemented(
-      "image {}: without containers only python:3.x and headrace can be run; use one of them as base_image", spec.image);
+      "image {}: without containers only python:3.x and headrace can be run; use one of them as base_image",
+      spec.image);
 }
 
 Status ProcessExecutor::Submit(TaskSpec spec, TaskDone done) {
@@ -135,8 +139,7 @@ Status ProcessExecutor::RunLogged(Job& job, LogWriter& log, int* exit_code) {
     if (child.error().code() == Code::kCancelled) return child.error();
     return Unavailable("{}", child.error().message());
   }
-  const auto exit =
-      RunChild(*child, job.stop, job.spec.timeout, [&](std::string_view bytes) { log.Write(bytes); });
+  const auto exit = RunChild(*child, job.stop, job.spec.timeout, [&](std::string_view bytes) { log.Write(bytes); });
   if (!exit) return Unavailable("{}", exit.error().message());
   *exit_code = exit->code;
   return StatusOf(*exit, job.spec, log.last_line());
@@ -144,7 +147,8 @@ Status ProcessExecutor::RunLogged(Job& job, LogWriter& log, int* exit_code) {
 
 Result<ChildSpec> ProcessExecutor::Prepare(Job& job, LogWriter& log) {
   const TaskSpec& spec = job.spec;
-  ChildSpec child{.argv = spec.command, .env = BaseEnvironment(spec), .work_dir = spec.work_dir, .grace = options_.grace};
+  ChildSpec child{
+      .argv = spec.command, .env = BaseEnvironment(spec), .work_dir = spec.work_dir, .grace = options_.grace};
   for (const auto& [name, value] : options_.environment) child.env[name] = value;
   for (const auto& [name, value] : spec.environment) child.env[name] = value;
   if (child.argv[0] == "headrace") child.argv[0] = options_.headrace.empty() ? ThisProgram() : options_.headrace;
@@ -164,9 +168,9 @@ Result<ChildSpec> ProcessExecutor::PreparePython(Job& job, LogWriter& log, Child
                      *image.minor, interpreter.minor));
   const auto component = MatchPythonComponent(job.spec.command);
   const std::vector<std::vector<std::string>> installs = component ? component->pip_installs : decltype(installs){};
-  HR_ASSIGN_OR_UNEXPECTED(const fs::path environment,
-                          environments_.Get(interpreter, installs, job.stop, tell,
-                                            [&](std::string_view bytes) { log.Write(bytes); }));
+  HR_ASSIGN_OR_UNEXPECTED(
+      const fs::path environment,
+      environments_.Get(interpreter, installs, job.stop, tell, [&](std::string_view bytes) { log.Write(bytes); }));
   child.env["PATH"] = (environment / "bin").string() + ":" + child.env["PATH"];
   child.env["VIRTUAL_ENV"] = environment;
   if (!component) return child;
@@ -176,7 +180,8 @@ Result<ChildSpec> ProcessExecutor::PreparePython(Job& job, LogWriter& log, Child
   child.env["_KFP_RUNTIME"] = "true";
   child.argv = {environment / "bin/python3", "-m", "kfp.dsl.executor_main", "--component_module_path", module};
   child.argv.insert(child.argv.end(), component->args.begin(), component->args.end());
-  const bool too_long = std::ranges::any_of(component->args, [](const auto& arg) { return arg.size() >= kMaxArgument; });
+  const bool too_long =
+      std::ranges::any_of(component->args, [](const auto& arg) { return arg.size() >= kMaxArgument; });
   if (!too_long) return child;
   const fs::path arguments = job.spec.work_dir / "arguments.json";
   HR_UNEXPECTED_IF_ERROR(WriteFileAtomically(arguments, ToJson(json::array(child.argv.begin() + 3, child.argv.end()))));

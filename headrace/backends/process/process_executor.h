@@ -27,13 +27,13 @@ namespace headrace::process {
 class LogWriter;
 
 struct ProcessExecutorOptions {
-  std::filesystem::path environments;        // the folder of the environment cache
-  std::filesystem::path headrace;            // what argv[0] "headrace" runs; empty: this program
-  std::filesystem::path uv;                  // empty: looked for
+  std::filesystem::path environments;              // the folder of the environment cache
+  std::filesystem::path headrace;                  // what argv[0] "headrace" runs; empty: this program
+  std::filesystem::path uv;                        // empty: looked for
   std::map<std::string, std::string> environment;  // for every task
-  size_t max_parallel = 0;                   // tasks at once, others wait; 0: the cores of this machine, at least 2
-  std::chrono::milliseconds grace{30'000};   // between SIGTERM and SIGKILL
-  size_t max_log_bytes = 64 << 20;           // of one task's log file
+  size_t max_parallel = 0;                  // tasks at once, others wait; 0: the cores of this machine, at least 2
+  std::chrono::milliseconds grace{30'000};  // between SIGTERM and SIGKILL
+  size_t max_log_bytes = 64 << 20;          // of one task's log file
   const Clock* clock = Clock::Real();
 };
 

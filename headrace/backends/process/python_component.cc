@@ -62,7 +62,8 @@ std::optional<std::vector<std::string>> SplitWords(std::string_view text) {
     } else if (c == '"') {
       for (i++; i < text.size() && text[i] != '"'; i++) {
         if (text[i] == '$' || text[i] == '`') return std::nullopt;
-        if (text[i] == '\\' && i + 1 < text.size() && std::string_view("\"\\$`").find(text[i + 1]) != std::string_view::npos)
+        if (text[i] == '\\' && i + 1 < text.size() &&
+            std::string_view("\"\\$`").find(text[i + 1]) != std::string_view::npos)
           i++;
         word += text[i];
       }
