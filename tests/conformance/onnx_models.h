@@ -1,0 +1,128 @@
+// Small ONNX models for tests, built here so that no binary lies in the repository.
+#pragma once
+#include <filesystem>
+#include <fstream>
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+#include "headrace/core/tensor.h"
+#include "proto/onnx/onnx.pb.h"
+#include "tests/conformance/engine_conformance.h"
+
+namespace headrace {
+
+inline int OnnxType(DataType type) {
+  switch (type) {
+    case DataType::kFloat32: return 1;
+    case DataType::kUint8: return 2;
+    case DataType::kInt8: return 3;
+    case DataType::kUint16: return 4;
+    case DataType::kInt16: return 5;
+    case DataType::kInt32: return 6;
+    case DataType::kInt64: return 7;
+    case DataType::kString: return 8;
+    case DataType::kBool: return 9;
+    case DataType::kFloat16: return 10;
+    case DataType::kFloat64: return 11;
+    case DataType::kUint32: return 12;
+    case DataType::kUint64: return 13;
+    case DataType::kBfloat16: return 16;
+    default: return 0;
+  }
+}
+
+// A model of opset 17 with ai.onnx.ml 3.
+class OnnxModelBuilder {
+ public:
+  OnnxModelBuilder() {
+    model_.set_ir_version(8);
+    model_.mutable_graph()->set_name("test");
+    auto* opset = model_.add_opset_import();
+    opset->set_domain("");
+    opset->set_version(17);
+    auto* ml = model_.add_opset_import();
+    ml->set_domain("ai.onnx.ml");
+    ml->set_version(3);
+  }
+
+  OnnxModelBuilder& Input(const std::string& name, DataType type, const Shape& shape) {
+    Describe(model_.mutable_graph()->add_input(), name, type, shape);
+    return *this;
+  }
+  OnnxModelBuilder& Output(const std::string& name, DataType type, const Shape& shape) {
+    Describe(model_.mutable_graph()->add_output(), name, type, shape);
+    return *this;
+  }
+  // An output whose type the runtime infers (sequences, maps): only its name is written.
+  onnx::ValueInfoProto* AnyOutput(const std::string& name) {
+    auto* output = model_.mutable_graph()->add_output();
+    output->set_name(name);
+    return output;
+  }
+  OnnxModelBuilder& Weights(const std::string& name, const Shape& shape, const std::vector<float>& values) {
+    auto* tensor = model_.mutable_graph()->add_initializer();
+    tensor->set_name(name);
+    tensor->set_data_type(1);
+    for (const int64_t dimension : shape) tensor->add_dims(dimension);
+    tensor->set_raw_data(std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)));
+    return *this;
+  }
+  onnx::NodeProto* Node(const std::string& op, std::initializer_list<const char*> inputs,
+                        std::initializer_list<const char*> outputs, const std::string& domain = "") {
+    auto* node = model_.mutable_graph()->add_node();
+    node->set_op_type(op);
+    node->set_domain(domain);
+    for (const char* input : inputs) node->add_input(input);
+    for (const char* output : outputs) node->add_output(output);
+    return node;
+  }
+
+  std::string Bytes() const { return model_.SerializeAsString(); }
+  void Write(const std::filesystem::path& file) const { std::ofstream(file, std::ios::binary) << Bytes(); }
+
+ private:
+  static void Describe(onnx::ValueInfoProto* value, const std::string& name, DataType type, const Shape& shape) {
+    value->set_name(name);
+    auto* tensor = value->mutable_type()->mutable_tensor_type();
+    tensor->set_elem_type(OnnxType(type));
+    tensor->mutable_shape();
+    for (const int64_t dimension : shape) {
+      auto* dim = tensor->mutable_shape()->add_dim();
+      dimension < 0 ? dim->set_dim_param("n") : dim->set_dim_value(dimension);
+    }
+  }
+
+  onnx::ModelProto model_;
+};
+
+// EngineUnderTest::write for ONNX: dir/model.onnx.
+inline void WriteOnnxTestModel(const EngineTestModel& wanted, const std::filesystem::path& dir) {
+  using Kind = EngineTestModel::Kind;
+  constexpr auto kFloat = DataType::kFloat32;
+  OnnxModelBuilder model;
+  switch (wanted.kind) {
+    case Kind::kIdentity:
+      model.Input("x", wanted.type, {-1}).Output("y", wanted.type, {-1}).Node("Identity", {"x"}, {"y"});
+      break;
+    case Kind::kAffine:
+      model.Input("x", kFloat, {-1, 3}).Output("y", kFloat, {-1, 1}).Weights("w", {3, 1}, {1, 2, 3});
+      model.Weights("b", {1}, {0.5f}).Node("Gemm", {"x", "w", "b"}, {"y"});
+      break;
+    case Kind::kTwoOutputs:
+      model.Input("x", kFloat, {-1}).Output("sum", kFloat, {-1}).Output("product", kFloat, {-1});
+      model.Node("Add", {"x", "x"}, {"sum"});
+      model.Node("Mul", {"x", "x"}, {"product"});
+      break;
+    case Kind::kFixed:
+      model.Input("x", kFloat, {2, 2}).Output("y", kFloat, {2, 2}).Node("Add", {"x", "x"}, {"y"});
+      break;
+    case Kind::kLarge:
+      model.Input("x", kFloat, {-1, 1024}).Output("y", kFloat, {-1, 2048});
+      model.Weights("w", {1024, 2048}, std::vector<float>(1024 * 2048, 0.25f)).Node("MatMul", {"x", "w"}, {"y"});
+      break;
+  }
+  model.Write(dir / "model.onnx");
+}
+
+}  // namespace headrace
