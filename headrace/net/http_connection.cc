@@ -27,10 +27,11 @@ std::string ErrorJson(std::string_view message) {
 
 }  // namespace
 
-HttpConnection::HttpConnection(std::shared_ptr<HttpLoop> loop, int fd, std::string peer,
-                               std::shared_ptr<TlsContext> tls)
+HttpConnection::HttpConnection(std::shared_ptr<ConnectionLoop> loop, std::shared_ptr<const HttpShared> shared, int fd,
+                               std::string peer, std::shared_ptr<TlsContext> tls)
     : loop_(std::move(loop)),
-      options_(loop_->shared().options),
+      shared_(std::move(shared)),
+      options_(shared_->options),
       transport_(fd, std::move(tls)),
       peer_(std::move(peer)) {}
 
@@ -111,12 +112,12 @@ void HttpConnection::Dispatch() {
   state_ = State::kHandling;
   responder_out_ = true;
   dispatching_ = true;
-  loop_->shared().handler->Handle(request_, HttpResponder(this));
+  shared_->handler->Handle(request_, HttpResponder(this));
   dispatching_ = false;
 }
 
 void HttpConnection::Complete() {
-  const std::shared_ptr<HttpLoop> loop = loop_;
+  const std::shared_ptr<ConnectionLoop> loop = loop_;
   if (loop->events().InLoop()) return WriteResponse();
   if (!loop->events().Post(this)) delete this;
 }

@@ -11,30 +11,41 @@
 #include <vector>
 
 #include "headrace/net/byte_buffer.h"
+#include "headrace/net/connection_loop.h"
 #include "headrace/net/event_loop.h"
 #include "headrace/net/http.h"
-#include "headrace/net/http_loop.h"
+#include "headrace/net/http_server.h"
 #include "headrace/net/request_parser.h"
 #include "headrace/net/response_writer.h"
 #include "headrace/net/transport.h"
 
 namespace headrace::net {
 
-class HttpConnection final : public EventLoop::Io, public EventLoop::Task, private RequestParser::Sink {
+// What all connections of an HttpServer share.
+struct HttpShared {
+  HttpServerOptions options;
+  HttpHandler* handler = nullptr;
+};
+
+class HttpConnection final : public Connection,
+                             public EventLoop::Io,
+                             public EventLoop::Task,
+                             private RequestParser::Sink {
  public:
-  HttpConnection(std::shared_ptr<HttpLoop> loop, int fd, std::string peer, std::shared_ptr<TlsContext> tls);
-  ~HttpConnection();
+  HttpConnection(std::shared_ptr<ConnectionLoop> loop, std::shared_ptr<const HttpShared> shared, int fd,
+                 std::string peer, std::shared_ptr<TlsContext> tls);
+  ~HttpConnection() override;
 
   // On the loop's thread.
-  Status Start();
+  Status Start() override;
   void OnIo(uint32_t events) override;
   void RunTask() override { WriteResponse(); }
-  void Resume();      // with what has come while the last answer was made
-  void OnTick();      // closes what has taken too long
-  void BeginDrain();  // closes when idle, else after the answer under way
-  void Close();
-  bool deletable() const { return !responder_out_; }
-  void Orphan() { orphan_ = true; }  // the loop has forgotten it
+  void Resume() override;  // with what has come while the last answer was made
+  void OnTick() override;
+  void BeginDrain() override;
+  void Close() override;
+  bool deletable() const override { return !responder_out_; }
+  void Orphan() override { orphan_ = true; }
 
   // The responder's side.
   ResponseWriter& response() { return response_; }
@@ -71,7 +82,8 @@ class HttpConnection final : public EventLoop::Io, public EventLoop::Task, priva
   bool OpenSpool(const std::filesystem::path& folder);
   void DropSpool();
 
-  const std::shared_ptr<HttpLoop> loop_;
+  const std::shared_ptr<ConnectionLoop> loop_;
+  const std::shared_ptr<const HttpShared> shared_;
   const HttpServerOptions& options_;
   Transport transport_;
   const std::string peer_;

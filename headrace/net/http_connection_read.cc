@@ -108,7 +108,7 @@ bool HttpConnection::BeginBody() {
     request_.body_ = {input_.data() + begin_, 0};
     return true;
   }
-  const BodyPlan plan = loop_->shared().handler->PlanBody(request_);
+  const BodyPlan plan = shared_->handler->PlanBody(request_);
   body_limit_ = plan.max_bytes > 0 ? plan.max_bytes : options_.max_body_bytes;
   if (!chunked && length > body_limit_)
     return Fail(413, fmt::format("the request's body has {} bytes; at most {} are taken", length, body_limit_)), false;

@@ -17,6 +17,8 @@
 
 namespace headrace::net {
 
+class SocketServer;
+
 struct HttpServerOptions {
   std::string address = "127.0.0.1";  // numeric; "0.0.0.0" or "::" for all
   int port = 0;                       // 0: any free one, see HttpServer::port(); -1: no TCP
@@ -52,9 +54,8 @@ class HttpServer {
   void Stop(Deadline deadline);
 
  private:
-  class Impl;
-  explicit HttpServer(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  explicit HttpServer(std::unique_ptr<SocketServer> sockets);
+  std::unique_ptr<SocketServer> sockets_;
 };
 
 }  // namespace headrace::net

@@ -75,21 +75,22 @@ Status UseClientCa(SSL_CTX* context, const TlsOptions& options) {
   return OkStatus();
 }
 
-int SelectHttp11(SSL*, const unsigned char** out, unsigned char* out_length, const unsigned char* in,
-                 unsigned in_length, void*) {
-  static constexpr unsigned char kHttp11[] = "\x08http/1.1";
+}  // namespace
+
+int TlsContext::SelectApplication(ssl_st*, const unsigned char** out, unsigned char* out_length,
+                                  const unsigned char* in, unsigned in_length, void* self) {
+  const std::string& ours = static_cast<TlsContext*>(self)->application_;
   unsigned char* chosen = nullptr;
-  if (SSL_select_next_proto(&chosen, out_length, kHttp11, sizeof kHttp11 - 1, in, in_length) != OPENSSL_NPN_NEGOTIATED)
+  if (SSL_select_next_proto(&chosen, out_length, reinterpret_cast<const unsigned char*>(ours.data()),
+                            static_cast<unsigned>(ours.size()), in, in_length) != OPENSSL_NPN_NEGOTIATED)
     return SSL_TLSEXT_ERR_NOACK;
   *out = chosen;
   return SSL_TLSEXT_ERR_OK;
 }
 
-}  // namespace
-
-Result<std::shared_ptr<TlsContext>> TlsContext::Make(const TlsOptions& options) {
+Result<std::shared_ptr<TlsContext>> TlsContext::Make(const TlsOptions& options, std::string application) {
   std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes with write()
-  std::shared_ptr<TlsContext> made(new TlsContext(SSL_CTX_new(TLS_server_method())));
+  std::shared_ptr<TlsContext> made(new TlsContext(SSL_CTX_new(TLS_server_method()), std::move(application)));
   SSL_CTX* context = made->get();
   if (context == nullptr) return std::unexpected(Internal("TLS: no context"));
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
@@ -97,7 +98,7 @@ Result<std::shared_ptr<TlsContext>> TlsContext::Make(const TlsOptions& options) 
   SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                 SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY);
   SSL_CTX_set_session_id_context(context, reinterpret_cast<const unsigned char*>("headrace"), 8);
-  SSL_CTX_set_alpn_select_cb(context, SelectHttp11, nullptr);
+  SSL_CTX_set_alpn_select_cb(context, SelectApplication, made.get());
   HR_UNEXPECTED_IF_ERROR(UseChain(context, options.certificate_chain));
   HR_UNEXPECTED_IF_ERROR(UseKey(context, options.private_key));
   HR_UNEXPECTED_IF_ERROR(UseClientCa(context, options));

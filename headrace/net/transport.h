@@ -20,13 +20,19 @@ namespace headrace::net {
 class TlsContext {
  public:
   // kInvalidArgument, with OpenSSL's reason, for PEM that cannot be used.
-  static Result<std::shared_ptr<TlsContext>> Make(const TlsOptions& options);
+  // `application` is the one protocol that ALPN agrees to: "http/1.1", "h2".
+  static Result<std::shared_ptr<TlsContext>> Make(const TlsOptions& options, std::string application);
   ~TlsContext();
   ssl_ctx_st* get() const { return context_; }
 
  private:
-  explicit TlsContext(ssl_ctx_st* context) : context_(context) {}
+  TlsContext(ssl_ctx_st* context, std::string application)
+      : context_(context), application_(static_cast<char>(application.size()) + application) {}
+  static int SelectApplication(ssl_st* ssl, const unsigned char** out, unsigned char* out_length,
+                               const unsigned char* in, unsigned in_length, void* self);
+
   ssl_ctx_st* const context_;
+  const std::string application_;  // as ALPN lists it: its length, then its name
 };
 
 enum class IoResult { kDone, kWantRead, kWantWrite, kClosed };

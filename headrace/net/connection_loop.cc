@@ -1,4 +1,4 @@
-#include "headrace/net/http_loop.h"
+#include "headrace/net/connection_loop.h"
 
 #include <pthread.h>
 #include <unistd.h>
@@ -7,8 +7,6 @@
 #include <array>
 #include <ctime>
 #include <utility>
-
-#include "headrace/net/http_connection.h"
 
 namespace headrace::net {
 namespace {
@@ -29,64 +27,57 @@ class Closure final : public EventLoop::Task {
   std::move_only_function<void()> work_;
 };
 
-// A quarter of the shortest limit, so that limits hold to within that; never busy.
-int TickMs(const HttpServerOptions& options) {
-  const Duration shortest = std::min({options.header_timeout, options.body_timeout, options.idle_timeout});
-  const int64_t quarter = std::chrono::duration_cast<std::chrono::milliseconds>(shortest).count() / 4;
-  return static_cast<int>(std::clamp<int64_t>(quarter, 10, 500));
-}
-
 }  // namespace
 
-void HttpLoop::Start() {
+void ConnectionLoop::Start(const std::string& thread_name) {
   RefreshDate();
-  thread_ = std::thread([this] {
-    pthread_setname_np(pthread_self(), "http");
-    loop_.Run(this, TickMs(shared_->options));
+  thread_ = std::thread([this, thread_name] {
+    pthread_setname_np(pthread_self(), thread_name.c_str());
+    loop_.Run(this, shared_->tick_ms);
   });
 }
 
-bool HttpLoop::Run(std::move_only_function<void()> work) {
+bool ConnectionLoop::Run(std::move_only_function<void()> work) {
   auto* task = new Closure(std::move(work));
   if (loop_.Post(task)) return true;
   delete task;
   return false;
 }
 
-void HttpLoop::Join() {
+void ConnectionLoop::Join() {
   if (thread_.joinable()) thread_.join();
 }
 
-void HttpLoop::Adopt(int fd, std::string peer, bool tls) {
+void ConnectionLoop::Adopt(int fd, std::string peer, bool tls) {
   if (draining_) {
     close(fd);
     shared_->connections--;
     return;
   }
-  auto* connection = new HttpConnection(shared_from_this(), fd, std::move(peer), tls ? shared_->tls.load() : nullptr);
+  Connection* connection = shared_->make(shared_from_this(), fd, std::move(peer), tls ? shared_->tls.load() : nullptr);
   connections_.insert(connection);
   load_.store(connections_.size(), std::memory_order_relaxed);
   if (!connection->Start().ok()) connection->Close();
 }
 
-void HttpLoop::Retire(HttpConnection* connection) { retired_.push_back(connection); }
+void ConnectionLoop::Retire(Connection* connection) { retired_.push_back(connection); }
 
-void HttpLoop::Again(HttpConnection* connection) { again_.push_back(connection); }
+void ConnectionLoop::Again(Connection* connection) { again_.push_back(connection); }
 
-void HttpLoop::BeginDrain(Deadline deadline) {
+void ConnectionLoop::BeginDrain(Deadline deadline) {
   draining_ = true;
   drain_until_ = deadline;
-  const std::vector<HttpConnection*> open(connections_.begin(), connections_.end());
-  for (HttpConnection* connection : open) connection->BeginDrain();
+  const std::vector<Connection*> open(connections_.begin(), connections_.end());
+  for (Connection* connection : open) connection->BeginDrain();
   OnTick();
 }
 
-void HttpLoop::OnTick() {
+void ConnectionLoop::OnTick() {
   RefreshDate();
   if (on_tick) on_tick();
   const bool overdue = draining_ && std::chrono::steady_clock::now() >= drain_until_;
-  const std::vector<HttpConnection*> open(connections_.begin(), connections_.end());
-  for (HttpConnection* connection : open) {
+  const std::vector<Connection*> open(connections_.begin(), connections_.end());
+  for (Connection* connection : open) {
     if (overdue) {
       connection->Close();
     } else {
@@ -95,12 +86,12 @@ void HttpLoop::OnTick() {
   }
 }
 
-void HttpLoop::OnBatchEnd() {
+void ConnectionLoop::OnBatchEnd() {
   while (!again_.empty()) {
-    const std::vector<HttpConnection*> resumed = std::exchange(again_, {});
-    for (HttpConnection* connection : resumed) connection->Resume();
+    const std::vector<Connection*> resumed = std::exchange(again_, {});
+    for (Connection* connection : resumed) connection->Resume();
   }
-  for (HttpConnection* connection : std::exchange(retired_, {})) {
+  for (Connection* connection : std::exchange(retired_, {})) {
     if (connections_.erase(connection) > 0) shared_->connections--;
     if (connection->deletable()) {
       delete connection;
@@ -113,7 +104,7 @@ void HttpLoop::OnBatchEnd() {
 }
 
 // "Sun, 06 Nov 1994 08:49:37 GMT"
-void HttpLoop::RefreshDate() {
+void ConnectionLoop::RefreshDate() {
   const time_t now = time(nullptr);
   if (now == date_second_) return;
   date_second_ = now;
