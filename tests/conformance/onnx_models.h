@@ -8,7 +8,7 @@
 
 #include "headrace/core/tensor.h"
 #include "proto/onnx/onnx.pb.h"
-#include "tests/conformance/engine_conformance.h"
+#include "tests/conformance/engine_test_model.h"
 
 namespace headrace {
 
