@@ -2,14 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
-#include <limits>
+#include "headrace/data/aggregate.h"
 
 namespace headrace::data {
 namespace {
-
-// Rows whose sum one thread takes, in order: DuckDB's own row group, the unit in which it hands out a file.
-constexpr int kRowGroup = 122880;
 
 // A column on its way: `raw` is its name inside the inner query, `value` the finite number or the text there.
 struct Plan {
@@ -36,19 +32,18 @@ class Computation {
   Computation(QueryEngine& engine, const ParquetSource& source, const StatisticsOptions& options,
               DatasetStatistics& out)
       : engine_(engine), options_(options), out_(out) {
-    inner_ = "SELECT filename AS hr_file, file_row_number // " + std::to_string(kRowGroup) + " AS hr_group";
+    std::vector<std::string> columns;
     for (size_t i = 0; i < out.features.size(); i++) {
       plans_.push_back({&out.features[i], fmt::format("c{}", i), fmt::format("v{}", i)});
-      inner_ += fmt::format(", {} AS c{}, {} AS v{}", QuoteName(out.features[i].name), i,
-                            ValueExpression(out.features[i]), i);
+      columns.push_back(fmt::format("{} AS c{}", QuoteName(out.features[i].name), i));
+      columns.push_back(fmt::format("{} AS v{}", ValueExpression(out.features[i]), i));
     }
-    inner_ = "(" + inner_ + " FROM " + source.RelationWithPosition() + ")";
+    inner_ = WithPlace(source, columns);
   }
 
   Status Run() {
     HR_RETURN_IF_ERROR(CountsAndQuantiles());
-    HR_RETURN_IF_ERROR(Means());
-    HR_RETURN_IF_ERROR(DeviationsAndHistograms());
+    HR_RETURN_IF_ERROR(MomentsAndHistograms());
     for (auto& plan : plans_)
       if (plan.feature->text) HR_RETURN_IF_ERROR(Values(plan));
     return OkStatus();
@@ -115,17 +110,6 @@ class Computation {
       numeric.quantiles.push_back({bound.Double(i), bound.Double(i + 2), count});
   }
 
-  // Runs `SELECT group, columns…` and hands each number to `add(plan index, column, value)`, row groups in order.
-  Status ByRowGroup(const std::string& columns, const std::function<void(const RecordBatch&, int64_t row)>& add) {
-    if (columns.empty()) return OkStatus();
-    const std::string sql = "SELECT hr_file, hr_group" + columns + " FROM " + inner_ +
-                            " GROUP BY hr_file, hr_group ORDER BY hr_file, hr_group";
-    return ForEachRow(engine_, sql, [&add](const RecordBatch& batch, int64_t row) {
-      add(batch, row);
-      return OkStatus();
-    });
-  }
-
   std::vector<Plan> Finite() const {
     std::vector<Plan> plans;
     for (const auto& plan : plans_)
@@ -135,18 +119,6 @@ class Computation {
 
   static double CountOf(const FeatureStatistics& feature) {
     return static_cast<double>(feature.num_non_missing - feature.numeric->num_nan - feature.numeric->num_inf);
-  }
-
-  Status Means() {
-    const auto plans = Finite();
-    std::string columns;
-    for (const auto& plan : plans) columns += fmt::format(", coalesce(sum({}), 0)", plan.value);
-    std::vector<double> sums(plans.size(), 0);
-    HR_RETURN_IF_ERROR(ByRowGroup(columns, [&sums](const RecordBatch& batch, int64_t row) {
-      for (size_t i = 0; i < sums.size(); i++) sums[i] += batch.column(static_cast<int64_t>(i) + 2).Double(row);
-    }));
-    for (size_t i = 0; i < plans.size(); i++) plans[i].feature->numeric->mean = sums[i] / CountOf(*plans[i].feature);
-    return OkStatus();
   }
 
   // The equally wide buckets' bounds; one bucket when all values are equal.
@@ -162,34 +134,33 @@ class Computation {
     }
   }
 
-  Status DeviationsAndHistograms() {
+  Status MomentsAndHistograms() {
     const auto plans = Finite();
-    std::string columns;
+    std::vector<std::string> values;
+    std::vector<std::string> below;
     for (const auto& plan : plans) {
-      NumericStatistics& numeric = *plan.feature->numeric;
-      LayOutBuckets(numeric);
-      columns += fmt::format(", coalesce(sum(({0} - {1}) * ({0} - {1})), 0)", plan.value, SqlDouble(numeric.mean));
-      for (size_t i = 0; i + 1 < numeric.standard.size(); i++)
-        columns += fmt::format(", count(*) FILTER (WHERE {} < {})", plan.value, SqlDouble(numeric.standard[i].high));
+      values.push_back(plan.value);
+      LayOutBuckets(*plan.feature->numeric);
+      const auto& buckets = plan.feature->numeric->standard;
+      for (size_t i = 0; i + 1 < buckets.size(); i++)
+        below.push_back(fmt::format("count(*) FILTER (WHERE {} < {})", plan.value, SqlDouble(buckets[i].high)));
     }
-    HR_RETURN_IF_ERROR(ByRowGroup(columns, [&plans](const RecordBatch& batch, int64_t row) {
-      int64_t at = 2;
-      for (const auto& plan : plans) {
-        NumericStatistics& numeric = *plan.feature->numeric;
-        numeric.std_dev += batch.column(at++).Double(row);  // for now the sum of squares
-        for (size_t i = 0; i + 1 < numeric.standard.size(); i++)
-          numeric.standard[i].count += batch.column(at++).Double(row);  // for now cumulated
+    HR_ASSIGN_OR_RETURN(const auto moments, ComputeMoments(engine_, inner_, values));
+    HR_ASSIGN_OR_RETURN(const auto counts, OrderedSums(engine_, inner_, below));
+    auto count = counts.begin();
+    for (size_t i = 0; i < plans.size(); i++) {
+      NumericStatistics& numeric = *plans[i].feature->numeric;
+      numeric.mean = moments[i].mean;
+      numeric.std_dev = moments[i].std_dev;
+      double before = 0;
+      for (size_t bucket = 0; bucket < numeric.standard.size(); bucket++) {
+        const bool last = bucket + 1 == numeric.standard.size();
+        const double below_high = last ? CountOf(*plans[i].feature) : *count++;
+        numeric.standard[bucket].count = below_high - before;
+        before = below_high;
       }
-    }));
-    for (const auto& plan : plans) Finish(*plan.feature);
+    }
     return OkStatus();
-  }
-
-  static void Finish(FeatureStatistics& feature) {
-    NumericStatistics& numeric = *feature.numeric;
-    numeric.std_dev = std::sqrt(numeric.std_dev / CountOf(feature));
-    numeric.standard.back().count = CountOf(feature);
-    for (size_t i = numeric.standard.size() - 1; i > 0; i--) numeric.standard[i].count -= numeric.standard[i - 1].count;
   }
 
   Status Values(const Plan& plan) {
