@@ -20,6 +20,7 @@ ExitCode ExitCodeOf(const Status& status);
 // Prints "headrace COMMAND: message" to standard error and returns ExitCodeOf(status).
 ExitCode Report(std::string_view command, const Status& status);
 
+void AddComponentCommand(CLI::App& program, int* exit_code);
 void AddLineageCommand(CLI::App& program, int* exit_code);
 void AddVersionCommand(CLI::App& program, int* exit_code);
 
