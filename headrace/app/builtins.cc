@@ -1,9 +1,11 @@
 #include "headrace/app/builtins.h"
 
+#include "headrace/backends/onnxruntime/onnx_engine.h"
+
 namespace headrace::app {
 
 const std::vector<Engine*>& BuiltinEngines() {
-  static const std::vector<Engine*> engines = {};
+  static const std::vector<Engine*> engines = {onnxruntime::MakeEngine().release()};
   return engines;
 }
 
