@@ -52,7 +52,8 @@ void Reconciler::StartModel(const ModelConfig& config, bool from_root) {
   const auto [it, added] = models_.try_emplace(config.name);
   ModelRecord& model = it->second;
   const bool same_path = !added && model.configured && model.config.base_path == config.base_path &&
-                         model.config.versions == config.versions && model.config.platform == config.platform;
+                         model.config.versions == config.versions &&
+                         LoadOptionsKey(model.config) == LoadOptionsKey(config);
   model.polled = model.polled && same_path;
   model.config = config;
   model.configured = true;
