@@ -249,7 +249,8 @@ void RunDriver::Launch(int node, LeafTry leaf) {
   const TaskRunner& runner = *service_->runner_;
   if (std::holds_alternative<Importer>(leaf.component->body)) {
     const Status status = runner.Import(&leaf);
-    return status.ok() ? Report(node, leaf, {TaskState::kSucceeded, leaf.record.outputs, ""}) : Fail(node, &leaf, status);
+    return status.ok() ? Report(node, leaf, {TaskState::kSucceeded, leaf.record.outputs, ""})
+                       : Fail(node, &leaf, status);
   }
   if (leaf.task->cache && fixed_.use_cache) {
     const auto hit = runner.FinishFromCache(&leaf);
@@ -270,11 +271,14 @@ void RunDriver::Submit(int node, std::shared_ptr<LeafTry> leaf) {
     records_[leaf->record.path] = leaf->record;
     Notify(&leaf->record);
   }
-  const Status status = service_->options_.executor->Submit(*std::move(spec), [self, node, leaf](TaskResult result) mutable {
-    auto work = [self, node, leaf, result = std::move(result)]() mutable { self->Finish(node, leaf, std::move(result)); };
-    const Status queued = self->service_->pool_->Submit(std::move(work));
-    if (!queued.ok()) HR_LOG(warn, "run {}: a task ended while the service was stopping", self->fixed_.id);
-  });
+  const Status status =
+      service_->options_.executor->Submit(*std::move(spec), [self, node, leaf](TaskResult result) mutable {
+        auto work = [self, node, leaf, result = std::move(result)]() mutable {
+          self->Finish(node, leaf, std::move(result));
+        };
+        const Status queued = self->service_->pool_->Submit(std::move(work));
+        if (!queued.ok()) HR_LOG(warn, "run {}: a task ended while the service was stopping", self->fixed_.id);
+      });
   if (!status.ok()) return Fail(node, leaf.get(), status);
   const MutexLock lock(mutex_);
   const auto launched = launched_.find(node);

@@ -5,7 +5,8 @@
 namespace headrace::pipeline {
 namespace {
 
-constexpr std::array<std::string_view, 6> kRunStates = {"PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELING", "CANCELED"};
+constexpr std::array<std::string_view, 6> kRunStates = {"PENDING", "RUNNING",   "SUCCEEDED",
+                                                        "FAILED",  "CANCELING", "CANCELED"};
 
 std::optional<TimePoint> TimeAt(const SqlRow& row, size_t column) {
   if (row.is_null(column)) return std::nullopt;
@@ -41,7 +42,8 @@ std::vector<std::vector<std::string>> RunMigrations(std::string_view dialect) {
       "CREATE TABLE run_specs (digest TEXT PRIMARY KEY, spec TEXT NOT NULL)",
       "CREATE TABLE runs (" + key +
           ", id TEXT NOT NULL UNIQUE, pipeline TEXT NOT NULL, display_name TEXT NOT NULL, description TEXT NOT NULL, "
-          "experiment_id TEXT NOT NULL, service_account TEXT NOT NULL, reference TEXT NOT NULL, parameters TEXT NOT NULL, "
+          "experiment_id TEXT NOT NULL, service_account TEXT NOT NULL, reference TEXT NOT NULL, parameters TEXT NOT "
+          "NULL, "
           "pipeline_root TEXT NOT NULL, use_cache BIGINT NOT NULL, archived BIGINT NOT NULL, state TEXT NOT NULL, "
           "error TEXT NOT NULL, created_us BIGINT NOT NULL, scheduled_us BIGINT NOT NULL, finished_us BIGINT, "
           "history TEXT NOT NULL, spec_digest TEXT NOT NULL REFERENCES run_specs (digest))",

@@ -12,7 +12,8 @@ namespace headrace::pipeline {
 std::vector<std::vector<std::string>> RunMigrations(std::string_view dialect);
 
 inline constexpr char kRunColumns[] =
-    "key, id, pipeline, display_name, description, experiment_id, service_account, reference, parameters, pipeline_root, "
+    "key, id, pipeline, display_name, description, experiment_id, service_account, reference, parameters, "
+    "pipeline_root, "
     "use_cache, archived, state, error, created_us, scheduled_us, finished_us, history";
 Result<Run> RunFromRow(const SqlRow& row);
 std::string HistoryText(const std::vector<RunStateChange>& history);

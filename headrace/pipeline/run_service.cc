@@ -71,8 +71,8 @@ Result<size_t> RunService::Resume() {
     failed.error = "could not be continued: " + status.message();
     failed.finished = options_.clock->Now();
     failed.history.push_back({*failed.finished, failed.state});
-    HR_UNEXPECTED_IF_ERROR(options_.database->Transact(
-        [&](Transaction& transaction) { return store_->UpdateState(transaction, failed); }));
+    const auto save = [&](Transaction& transaction) { return store_->UpdateState(transaction, failed); };
+    HR_UNEXPECTED_IF_ERROR(options_.database->Transact(save));
   }
   return runs.size();
 }
@@ -95,10 +95,11 @@ Result<Run> RunService::Create(CreateRunRequest request) {
   run.pipeline_root = request.pipeline_root;
   run.use_cache = request.use_cache;
   run.history = {{run.created, RunState::kPending}};
-  HR_UNEXPECTED_IF_ERROR(options_.database->Transact([&](Transaction& transaction) -> Status {
+  const auto insert = [&](Transaction& transaction) -> Status {
     if (request.in_transaction) HR_RETURN_IF_ERROR(request.in_transaction(transaction, run));
     return store_->Insert(transaction, &run, request.spec);
-  }));
+  };
+  HR_UNEXPECTED_IF_ERROR(options_.database->Transact(insert));
   HR_UNEXPECTED_IF_ERROR(StartDriver(run, pipeline));
   return run;
 }
@@ -161,10 +162,11 @@ Status RunService::Retry(const std::string& id) {
   run.error.clear();
   run.finished.reset();
   run.history.push_back({options_.clock->Now(), run.state});
-  HR_RETURN_IF_ERROR(options_.database->Transact([&](Transaction& transaction) -> Status {
+  const auto restart = [&](Transaction& transaction) -> Status {
     HR_RETURN_IF_ERROR(store_->ForgetUnsuccessful(transaction, run));
     return store_->UpdateState(transaction, run);
-  }));
+  };
+  HR_RETURN_IF_ERROR(options_.database->Transact(restart));
   return StartDriver(run, pipeline);
 }
 

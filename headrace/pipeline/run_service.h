@@ -63,8 +63,8 @@ class RunService {
   // What runs is stopped and goes on at the next Resume.
   ~RunService();
 
-  // Continues the runs that a former process left unfinished; their number. Finished tasks are not repeated; a task that
-  // was running starts again in a new folder. Call once, before Create.
+  // Continues the runs that a former process left unfinished; their number. Finished tasks are not repeated; a task
+  // that was running starts again in a new folder. Call once, before Create.
   Result<size_t> Resume();
 
   // Checks everything, stores the run (it is durable when this returns) and starts it. kInvalidArgument names the

@@ -46,15 +46,15 @@ Status RunStore::Insert(Transaction& transaction, Run* run, const json::value& s
       "INSERT INTO run_specs (digest, spec) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING", {digest, text}));
   HR_ASSIGN_OR_RETURN(
       run->key,
-      transaction.Insert("INSERT INTO runs (id, pipeline, display_name, description, experiment_id, service_account, "
-                         "reference, parameters, pipeline_root, use_cache, archived, state, error, created_us, "
-                         "scheduled_us, finished_us, history, spec_digest) "
-                         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING key",
-                         {run->id, run->pipeline, run->display_name, run->description, run->experiment_id,
-                          run->service_account, ToJson(run->reference), ToJson(run->parameters), run->pipeline_root,
-                          int64_t{run->use_cache}, int64_t{run->archived}, std::string(RunStateName(run->state)),
-                          run->error, MicrosSinceEpoch(run->created), MicrosSinceEpoch(run->scheduled),
-                          OptionalTime(run->finished), HistoryText(run->history), digest}));
+      transaction.Insert(
+          "INSERT INTO runs (id, pipeline, display_name, description, experiment_id, service_account, "
+          "reference, parameters, pipeline_root, use_cache, archived, state, error, created_us, "
+          "scheduled_us, finished_us, history, spec_digest) "
+          "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING key",
+          {run->id, run->pipeline, run->display_name, run->description, run->experiment_id, run->service_account,
+           ToJson(run->reference), ToJson(run->parameters), run->pipeline_root, int64_t{run->use_cache},
+           int64_t{run->archived}, std::string(RunStateName(run->state)), run->error, MicrosSinceEpoch(run->created),
+           MicrosSinceEpoch(run->scheduled), OptionalTime(run->finished), HistoryText(run->history), digest}));
   return OkStatus();
 }
 
@@ -102,8 +102,8 @@ Result<ListedRuns> RunStore::List(const ListRequest& request, const std::string&
 Result<std::vector<Run>> RunStore::Unfinished() {
   HR_ASSIGN_OR_UNEXPECTED(
       const auto rows,
-      database_->Query(fmt::format("SELECT {} FROM runs WHERE state IN ('PENDING', 'RUNNING', 'CANCELING') ORDER BY key",
-                                   kRunColumns)));
+      database_->Query(fmt::format(
+          "SELECT {} FROM runs WHERE state IN ('PENDING', 'RUNNING', 'CANCELING') ORDER BY key", kRunColumns)));
   std::vector<Run> out;
   for (const auto& row : rows) {
     HR_ASSIGN_OR_UNEXPECTED(Run run, RunFromRow(row));
@@ -131,7 +131,8 @@ Status RunStore::SaveTask(Transaction& transaction, const Run& run, TaskRecord* 
   HR_ASSIGN_OR_RETURN(
       const auto rows,
       transaction.Query(
-          "INSERT INTO run_tasks (id, run_key, path, parent_path, name, display_name, kind, state, message, tries, inputs, "
+          "INSERT INTO run_tasks (id, run_key, path, parent_path, name, display_name, kind, state, message, tries, "
+          "inputs, "
           "outputs, folder, log_file, execution_id, cache_key, started_us, finished_us) "
           "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run_key, path) DO UPDATE SET "
           "state = excluded.state, message = excluded.message, tries = excluded.tries, inputs = excluded.inputs, "
@@ -152,7 +153,8 @@ Status RunStore::SaveTask(Transaction& transaction, const Run& run, TaskRecord* 
 Result<std::map<std::string, TaskRecord>> RunStore::Tasks(const Run& run) {
   HR_ASSIGN_OR_UNEXPECTED(
       const auto rows,
-      database_->Query(fmt::format("SELECT {} FROM run_tasks WHERE run_key = ? ORDER BY key", kTaskColumns), {run.key}));
+      database_->Query(fmt::format("SELECT {} FROM run_tasks WHERE run_key = ? ORDER BY key", kTaskColumns),
+                       {run.key}));
   std::map<std::string, TaskRecord> out;
   for (const auto& row : rows) {
     HR_ASSIGN_OR_UNEXPECTED(TaskRecord task, TaskFromRow(row, run.id));
@@ -169,10 +171,9 @@ Status RunStore::ForgetUnsuccessful(Transaction& transaction, const Run& run) {
 
 Status RunStore::AddToCache(Transaction& transaction, const std::string& pipeline, const std::string& cache_key,
                             const TaskRecord& task) {
-  return internal::AsStatus(
-      transaction.Execute("INSERT INTO task_cache (pipeline, cache_key, outputs, run_id) VALUES (?, ?, ?, ?)",
-                          {pipeline, cache_key, ToJson(ToStored(task.outputs.parameters, task.outputs.artifacts)),
-                           task.run_id}));
+  return internal::AsStatus(transaction.Execute(
+      "INSERT INTO task_cache (pipeline, cache_key, outputs, run_id) VALUES (?, ?, ?, ?)",
+      {pipeline, cache_key, ToJson(ToStored(task.outputs.parameters, task.outputs.artifacts)), task.run_id}));
 }
 
 Result<std::vector<CacheEntry>> RunStore::FindInCache(const std::string& pipeline, const std::string& cache_key) {

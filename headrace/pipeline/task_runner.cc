@@ -113,11 +113,7 @@ std::string FlatName(std::string_view path) {
 }
 
 TaskRunner::TaskRunner(RunStore* store, LineageRecorder* lineage, fs::path artifacts, fs::path logs, const Clock* clock)
-    : store_(store),
-      lineage_(lineage),
-      artifacts_(fs::absolute(artifacts)),
-      logs_(fs::absolute(logs)),
-      clock_(clock) {}
+    : store_(store), lineage_(lineage), artifacts_(fs::absolute(artifacts)), logs_(fs::absolute(logs)), clock_(clock) {}
 
 bool TaskRunner::IsUsable(const TaskOutputs& outputs) const {
   std::error_code error;
@@ -133,7 +129,8 @@ bool TaskRunner::IsUsable(const TaskOutputs& outputs) const {
 Result<bool> TaskRunner::FinishFromCache(LeafTry* leaf) const {
   TaskRecord& record = leaf->record;
   if (record.cache_key.empty())
-    record.cache_key = leaf->task->cache_key.empty() ? CacheKey(*leaf->component, record.inputs) : leaf->task->cache_key;
+    record.cache_key =
+        leaf->task->cache_key.empty() ? CacheKey(*leaf->component, record.inputs) : leaf->task->cache_key;
   HR_ASSIGN_OR_UNEXPECTED(const auto entries, store_->FindInCache(leaf->run->pipeline, record.cache_key));
   for (const auto& entry : entries) {
     if (!IsUsable(entry.outputs)) continue;
