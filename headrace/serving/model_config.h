@@ -81,6 +81,7 @@ struct ServerConfig {
   // Every folder right below is a model of that name with default settings, found and dropped as folders come and go;
   // a model of the same name in `models` wins. Empty: none.
   std::string models_root;
+  std::vector<std::string> models_root_except;  // folders that are left out, such as those unloaded by a client
 
   friend bool operator==(const ServerConfig&, const ServerConfig&) = default;
 };
