@@ -22,7 +22,6 @@ ExitCode Report(std::string_view command, const Status& status);
 
 void AddComponentCommand(CLI::App& program, int* exit_code);
 void AddLineageCommand(CLI::App& program, int* exit_code);
-void AddRunCommand(CLI::App& program, int* exit_code);
 void AddVersionCommand(CLI::App& program, int* exit_code);
 
 }  // namespace headrace::app

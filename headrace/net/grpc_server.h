@@ -21,14 +21,14 @@ class SocketServer;
 struct GrpcServerOptions {
   std::string address = "127.0.0.1";
   int port = 0;             // 0: any free one; -1: no TCP
-  std::string unix_socket;  // a path to listen on too
+  std::string unix_socket = {};  // a path to listen on too
   int threads = 1;          // loops
   size_t max_message_bytes = size_t{1} << 30;
   size_t max_connections = 16384;
   uint32_t max_concurrent_streams = 1024;  // of one connection
   bool health = true;                      // grpc.health.v1.Health, set with SetServing
   bool reflection = false;
-  std::optional<TlsOptions> tls;  // for TCP
+  std::optional<TlsOptions> tls = {};  // for TCP
 };
 
 // Thread-safe.

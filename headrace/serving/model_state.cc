@@ -12,7 +12,8 @@ bool Failed(const VersionRecord& version) {
 }
 
 std::string Identity(const ModelConfig& config, const FoundVersion& found) {
-  return found.location + "\n" + LoadOptionsKey(config);
+  return fmt::format("{}\n{}\n{}\n{}\n{}", found.location, config.platform, config.engine.intra_op_threads,
+                     config.engine.optimization_level, config.engine.memory_limit_bytes);
 }
 
 void StartAgain(VersionRecord* version) {

@@ -66,22 +66,18 @@ TEST_F(PredictorTest, ACheapModelRunsOnTheCallersThread) {
   EXPECT_EQ(call.servable.stats().rows, 2u);
 }
 
-TEST_F(PredictorTest, ADearModelRunsOnThePool) {
+TEST_F(PredictorTest, ADearOrUnknownModelRunsOnThePool) {
   Load("3 slow");
   Predictor predictor({});
-  PredictCall call;
-  Fill(&call);
-  EXPECT_FALSE(Predict(predictor, &call).second);
-}
-
-TEST_F(PredictorTest, AnUnknownModelRunsOnThePoolUntilItIsMeasured) {
+  PredictCall slow;
+  Fill(&slow);
+  EXPECT_FALSE(Predict(predictor, &slow).second);
   Load("3", false);
-  Predictor predictor({});
   PredictCall unknown, known;
   Fill(&unknown);
-  EXPECT_FALSE(Predict(predictor, &unknown).second);
+  EXPECT_FALSE(Predict(predictor, &unknown).second) << "not measured yet";
   Fill(&known);
-  EXPECT_TRUE(Predict(predictor, &known).second);
+  EXPECT_TRUE(Predict(predictor, &known).second) << "measured by the call before";
 }
 
 TEST_F(PredictorTest, InputsAreCheckedAgainstTheSignature) {

@@ -1,0 +1,81 @@
+#include "headrace/protocols/tfserving/rest_predict.h"
+
+#include <utility>
+
+#include "headrace/protocols/common/arena.h"
+#include "headrace/protocols/tfserving/json_predict.h"
+#include "headrace/protocols/tfserving/rest_reply.h"
+
+namespace headrace::tfserving {
+namespace {
+
+class RestSignatures final : public SignatureFinder {
+ public:
+  explicit RestSignatures(const serving::ServableHandle& servable) : servable_(servable) {}
+  Result<const Signature*> Find(std::string_view name) override {
+    if (const Signature* found = servable_.FindSignature(name.empty() ? kDefaultSignature : name)) return found;
+    return std::unexpected(InvalidArgument("Serving signature name: \"{}\" not found in signature def",
+                                           name.empty() ? kDefaultSignature : name));
+  }
+
+ private:
+  const serving::ServableHandle& servable_;
+};
+
+// One request on its way; deletes itself once it has answered.
+class RestPredict {
+ public:
+  RestPredict(const ModelServer& server, net::HttpResponder responder)
+      : server_(server), responder_(std::move(responder)) {}
+
+  Status Start(const RestPath& path, net::HttpRequest& request) {
+    HR_ASSIGN_OR_RETURN(call_.servable, FindServable(server_, path, request));
+    RestSignatures signatures(call_.servable);
+    HR_ASSIGN_OR_RETURN(format_, DecodePredict(request.body_text(), signatures, &arena_, &call_.request));
+    call_.request.deadline = std::chrono::steady_clock::now() + server_.options.rest_timeout;
+    server_.predictor->Predict(&call_, [this](Status status) {
+      Finish(std::move(status));
+      delete this;
+    });
+    return OkStatus();
+  }
+  void Fail(const Status& status) { SendError(status, std::move(responder_)); }
+
+ private:
+  void Finish(Status status) {
+    if (status.ok())
+      status = EncodePredict(format_, *call_.request.signature, call_.request.outputs, call_.response.outputs,
+                             &responder_.body());
+    if (!status.ok()) return Fail(status);
+    responder_.Send(200, kJsonType);
+  }
+
+  const ModelServer& server_;
+  net::HttpResponder responder_;
+  PredictFormat format_ = PredictFormat::kRows;
+  Arena arena_;
+  serving::PredictCall call_;
+};
+
+}  // namespace
+
+Result<serving::ServableHandle> FindServable(const ModelServer& server, const RestPath& path,
+                                             const net::HttpRequest& request) {
+  serving::VersionSelector selector{.model = path.model, .version = path.version, .label = path.label, .route_key = {}};
+  if (!path.version && path.label.empty()) {
+    const std::string header = server.manager->RouteHeader(path.model);
+    if (!header.empty()) selector.route_key = request.header(header).value_or("");
+  }
+  return server.manager->Lookup(selector);
+}
+
+void HandlePredict(const ModelServer& server, const RestPath& path, net::HttpRequest& request,
+                   net::HttpResponder responder) {
+  auto* predict = new RestPredict(server, std::move(responder));
+  if (const Status status = predict->Start(path, request); !status.ok()) {
+    predict->Fail(status);
+    delete predict;
+  }
+}
+
+}  // namespace headrace::tfserving
