@@ -26,12 +26,12 @@ die() {
 # The manifest without comments and blank lines.
 entries() { sed -e 's/[[:space:]]*#.*//' -e '/^[[:space:]]*$/d' "$1"; }
 
-# step NAME CHECK MANIFEST...: runs install_NAME unless the stamp holds the hash of the manifests (and of this script)
-# and the file CHECK exists.
+# step NAME CHECK MANIFEST...: runs install_NAME unless the stamp holds the hash of it and of the manifests, and the file CHECK
+# exists.
 step() {
   local name=$1 check=$2 stamp=$deps/.stamps/$1 hash started=$SECONDS
   shift 2
-  hash=$(cat "$@" "${BASH_SOURCE[0]}" | sha256sum | cut -d' ' -f1)
+  hash=$({ declare -f "install_$name"; cat "$@"; } | sha256sum | cut -d' ' -f1)
   if [[ -e $check && -e $stamp && $(<"$stamp") == "$hash" ]]; then
     say "$name: in place"
     return
@@ -180,7 +180,7 @@ relock() {
   relock_file "$flights/requirements.in" "$flights/requirements.txt"
 }
 
-# --- npm: ONNX Runtime's headers, DuckDB's library and header --------------------------------------------------------
+# --- npm: ONNX Runtime's headers, DuckDB's library and header, Swagger UI --------------------------------------------------------
 
 # npm_unpack PACKAGE FOLDER MEMBER-PATTERN: downloads the archive pinned in npm.txt, checks it, unpacks what matches.
 npm_unpack() {
@@ -224,6 +224,12 @@ install_duckdb() {
   chmod 755 "$root/lib/libduckdb.so"
 }
 
+install_swagger_ui() {
+  rm -rf "$deps/swagger-ui"
+  npm_unpack swagger-ui-dist "$deps/swagger-ui" '*/swagger-ui-bundle.js'
+  npm_unpack swagger-ui-dist "$deps/swagger-ui" '*/swagger-ui.css'
+}
+
 main() {
   if [[ ${1:-} == --relock ]]; then
     relock
@@ -239,6 +245,7 @@ main() {
   step tools "$deps/bin/npm" "$here/pypi.txt"
   step onnxruntime "$deps/onnxruntime/lib/libonnxruntime.so.1" "$here/npm.txt" "$here/pypi.txt"
   step duckdb "$deps/duckdb/include/duckdb.h" "$here/npm.txt"
+  step swagger_ui "$deps/swagger-ui/swagger-ui.css" "$here/npm.txt"
   step test_env "$deps/test-venv/bin/pytest" "$here/pypi-test.txt"
   step flights_env "$deps/flights-venv/bin/kfp" "$flights/requirements.txt"
   step tensorflow_messages "$test_site/tensorflow/core/framework/tensor_pb2.py" "$here/pypi.txt" "$here/pypi-test.txt"

@@ -29,6 +29,7 @@ int Run(int argc, char** argv) {
   int exit_code = headrace::app::kSuccess;
   headrace::app::AddComponentCommand(program, &exit_code);
   headrace::app::AddLineageCommand(program, &exit_code);
+  headrace::app::AddRunCommand(program, &exit_code);
   headrace::app::AddVersionCommand(program, &exit_code);
 
   try {

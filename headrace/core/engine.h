@@ -50,6 +50,8 @@ class Servable {
   // Calls `done` exactly once, on any thread, perhaps before returning. A synchronous engine computes on the calling
   // thread. kInvalidArgument for what the model itself refuses, kInternal for what broke in the engine.
   virtual void Infer(const InferRequest& request, InferResponse* response, InferDone done) = 0;
+  // The format, as the Open Inference Protocol's metadata names it ("onnxruntime_onnx"); empty: nobody named it.
+  virtual std::string_view platform() const { return {}; }
   // Resident bytes that unloading is expected to free.
   virtual size_t memory_bytes() const = 0;
 

@@ -41,8 +41,9 @@ ColumnType TypeOf(std::string_view format) {
   if (format == "tdD") return ColumnType::kDate;
   if (format.starts_with("ts")) return ColumnType::kTimestamp;
   if (format == "+l") return ColumnType::kList;
-  // "d:precision,scale" is 128 bits wide; another width is a third number.
-  if (format.starts_with("d:") && std::count(format.begin(), format.end(), ',') == 1) return ColumnType::kDecimal;
+  // "d:precision,scale", 128 bits wide, or with the width as a third number.
+  if (format.starts_with("d:") && (std::ranges::count(format, ',') == 1 || format.ends_with(",128")))
+    return ColumnType::kDecimal;
   return ColumnType::kOther;
 }
 
@@ -84,7 +85,7 @@ bool IsNumber(ColumnType type) { return type >= ColumnType::kInt8 && type <= Col
 Column::Column(const ArrowSchema* schema, const ArrowArray* array)
     : schema_(schema), array_(array), type_(TypeOf(schema->format)) {
   if (schema->dictionary != nullptr) type_ = ColumnType::kOther;
-  if (type_ == ColumnType::kDecimal) scale_ = std::atoi(std::strrchr(schema->format, ',') + 1);
+  if (type_ == ColumnType::kDecimal) scale_ = std::atoi(std::strchr(schema->format, ',') + 1);
   if (type_ == ColumnType::kTimestamp) {
     const char unit = schema->format[2];
     if (unit == 's') micros_factor_ = 1'000'000;

@@ -16,10 +16,6 @@ bool HasParquet(const fs::path& folder) {
   return false;
 }
 
-std::string ReadParquet(const fs::path& folder, std::string_view options) {
-  return "read_parquet(" + QuoteString((folder / "*.parquet").string()) + std::string(options) + ")";
-}
-
 FeatureType TypeOf(std::string_view sql_type) {
   static constexpr std::string_view kInts[] = {"TINYINT",   "SMALLINT", "INTEGER", "BIGINT",  "HUGEINT", "UTINYINT",
                                                "USMALLINT", "UINTEGER", "UBIGINT", "BOOLEAN", "DATE"};
@@ -40,10 +36,8 @@ std::string_view FeatureTypeName(FeatureType type) {
   return "";
 }
 
-std::string ParquetSource::Relation() const { return ReadParquet(folder_, ""); }
-
-std::string ParquetSource::RelationWithPosition() const {
-  return ReadParquet(folder_, ", filename = true, file_row_number = true");
+std::string ParquetSource::Relation() const {
+  return "read_parquet(" + QuoteString((folder_ / "*.parquet").string()) + ")";
 }
 
 Result<std::vector<SourceColumn>> ParquetSource::Columns(QueryEngine& engine) const {

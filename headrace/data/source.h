@@ -29,8 +29,6 @@ class ParquetSource {
   const std::filesystem::path& folder() const { return folder_; }
   // What SQL reads after FROM. Rows come in the order of file names and rows.
   std::string Relation() const;
-  // The same with the columns that say where a row lies: `filename` and `file_row_number`.
-  std::string RelationWithPosition() const;
   // kNotFound when there is no Parquet file.
   Result<std::vector<SourceColumn>> Columns(QueryEngine& engine) const;
 

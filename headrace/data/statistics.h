@@ -78,8 +78,7 @@ struct StatisticsOptions {
   int max_values = 1000;  // of a STRING
 };
 
-// Reads the source some four times, every column in the same pass. The numbers do not depend on the number of threads:
-// sums are taken over row groups and added in the order of the rows.
+// Reads every column some three times. The numbers do not depend on the number of threads.
 Result<DatasetStatistics> ComputeStatistics(QueryEngine& engine, const ParquetSource& source, std::string_view name,
                                             const StatisticsOptions& options = {});
 // Of each split in the folder.

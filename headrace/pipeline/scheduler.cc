@@ -141,7 +141,7 @@ std::vector<Action> Scheduler::Start() {
 std::vector<Action> Scheduler::Finished(int id, LeafResult result) {
   TaskNode& node = at(id);
   if (IsFinal(node.state)) return {};
-  if (result.state == TaskState::kFailed && !result.final && Retry(id)) {
+  if (result.state == TaskState::kFailed && Retry(id)) {
     node.message = std::move(result.message);
     return std::exchange(actions_, {});
   }
@@ -303,8 +303,9 @@ void Scheduler::FinishDag(int id) {
   at(id).outputs = DagOutputs(at(id));
   if (cancelled) return End(id, TaskState::kCancelled, "the run was cancelled");
   if (failed.empty()) return End(id, TaskState::kSucceeded, "");
+  at(id).message = fmt::format("task {} failed", failed);
   if (Retry(id)) return;
-  End(id, TaskState::kFailed, fmt::format("task {} failed", failed));
+  End(id, TaskState::kFailed, at(id).message);
 }
 
 void Scheduler::FinishLoop(int id) {

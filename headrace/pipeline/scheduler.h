@@ -63,7 +63,6 @@ struct LeafResult {
   TaskState state = TaskState::kSucceeded;  // kSucceeded, kCached, kFailed, kCancelled
   TaskOutputs outputs;
   std::string message;
-  bool final = false;  // kFailed: do not try again (the failure was recorded as the last one)
 };
 
 class Scheduler {

@@ -1,5 +1,7 @@
 #include "headrace/serving/model_config.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -43,6 +45,7 @@ Status ValidateBatching(const BatchingConfig& batching) {
     return InvalidArgument("batch_timeout_micros is {}; expected 0 or more", batching.timeout.count() / 1000);
   if (batching.max_enqueued_batches < 1)
     return InvalidArgument("max_enqueued_batches is {}; expected at least 1", batching.max_enqueued_batches);
+  if (batching.threads < 0) return InvalidArgument("num_batch_threads is {}; expected 0 or more", batching.threads);
   if (batching.priorities < 1 || batching.priorities > 16)
     return InvalidArgument("priorities is {}; expected 1 to 16", batching.priorities);
   const auto& sizes = batching.allowed_batch_sizes;
@@ -101,6 +104,16 @@ auto Fields(const ModelConfig& m) {
 }
 
 }  // namespace
+
+std::string LoadOptionsKey(const ModelConfig& model) {
+  const auto& [enabled, size, timeout, enqueued, allowed, pad, signatures, threads, priorities] = model.batching;
+  std::string key = fmt::format("{} {} {} {}", model.platform, model.engine.intra_op_threads,
+                                model.engine.optimization_level, model.engine.memory_limit_bytes);
+  if (enabled)
+    key += fmt::format(" {} {} {} [{}] {} [{}] {} {}", size, timeout.count(), enqueued, fmt::join(allowed, ","), pad,
+                       fmt::join(signatures, ","), threads, priorities);
+  return key;
+}
 
 bool operator==(const ModelConfig& a, const ModelConfig& b) { return Fields(a) == Fields(b); }
 

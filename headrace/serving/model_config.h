@@ -31,6 +31,7 @@ struct BatchingConfig {
   std::vector<int64_t> allowed_batch_sizes;  // ascending, the last is max_batch_size; rows are padded up
   bool pad_variable_length_inputs = false;   // ragged rows are padded with zeros or empty strings
   std::vector<std::string> signatures;       // empty: every signature
+  int threads = 0;                           // batches of one version that run at a time; 0: as many as there are cores
   int priorities = 1;                        // 1: all alike; request priority 0 is the most urgent
 
   friend bool operator==(const BatchingConfig&, const BatchingConfig&) = default;
@@ -80,9 +81,13 @@ struct ServerConfig {
   // Every folder right below is a model of that name with default settings, found and dropped as folders come and go;
   // a model of the same name in `models` wins. Empty: none.
   std::string models_root;
+  std::vector<std::string> models_root_except;  // folders that are left out, such as those unloaded by a client
 
   friend bool operator==(const ServerConfig&, const ServerConfig&) = default;
 };
+
+// Equal for configurations under which a version's files load to the same servable.
+std::string LoadOptionsKey(const ModelConfig& model);
 
 // kInvalidArgument that names the model, the field, the value and what was expected. Looks at no file.
 Status Validate(const ModelConfig& model);

@@ -10,10 +10,7 @@ namespace headrace::serving {
 namespace {
 
 bool LoadsAlike(const ModelConfig& a, const ModelConfig& b) {
-  return a.base_path == b.base_path && a.platform == b.platform && a.versions == b.versions &&
-         a.engine.intra_op_threads == b.engine.intra_op_threads &&
-         a.engine.optimization_level == b.engine.optimization_level &&
-         a.engine.memory_limit_bytes == b.engine.memory_limit_bytes;
+  return a.base_path == b.base_path && a.versions == b.versions && LoadOptionsKey(a) == LoadOptionsKey(b);
 }
 
 const ModelConfig* FindModel(const ServerConfig& config, std::string_view name) {

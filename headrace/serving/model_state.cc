@@ -12,8 +12,7 @@ bool Failed(const VersionRecord& version) {
 }
 
 std::string Identity(const ModelConfig& config, const FoundVersion& found) {
-  return fmt::format("{}\n{}\n{}\n{}\n{}", found.location, config.platform, config.engine.intra_op_threads,
-                     config.engine.optimization_level, config.engine.memory_limit_bytes);
+  return found.location + "\n" + LoadOptionsKey(config);
 }
 
 void StartAgain(VersionRecord* version) {

@@ -34,9 +34,13 @@ Status CheckRequest(InferRequest* request) {
 
 Predictor::Predictor(PredictorOptions options)
     : options_(options),
-      pool_("hr-infer", options.threads != 0 ? options.threads : AvailableCores(), options.max_queued) {}
+      pool_("hr-infer", options.threads != 0 ? options.threads : AvailableCores(), options.max_queued),
+      batches_(&pool_, options.clock, [this](PredictCall* call, Status status) { Finish(call, std::move(status)); }) {}
 
-Predictor::~Predictor() { Drain(); }
+Predictor::~Predictor() {
+  Drain();
+  pool_.Shutdown();  // while the batches' workers that it may still run have something to look at
+}
 
 bool Predictor::RunsInline(const PredictCall& call) const {
   if (call.run_inline || options_.inline_limit == Duration::max()) return true;
@@ -50,6 +54,7 @@ void Predictor::Predict(PredictCall* call, InferDone done) {
   if (under_way_.fetch_add(1, std::memory_order_acq_rel) < 0)
     return Finish(call, Unavailable("the server is shutting down; ask another"));
   if (Status status = CheckRequest(&call->request); !status.ok()) return Finish(call, std::move(status));
+  if (BatchScheduler::Takes(*call)) return batches_.Submit(call);
   if (RunsInline(*call)) return Run(call);
   if (pool_.Submit([this, call] { Run(call); }).ok()) return;
   Finish(call, ResourceExhausted("{} requests are waiting for a thread already; slow down or add replicas",

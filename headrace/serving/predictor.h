@@ -11,6 +11,7 @@
 #include "headrace/base/status.h"
 #include "headrace/base/thread_pool.h"
 #include "headrace/core/engine.h"
+#include "headrace/serving/batch_scheduler.h"
 #include "headrace/serving/servable_handle.h"
 
 namespace headrace::serving {
@@ -63,6 +64,7 @@ class Predictor {
   const PredictorOptions options_;
   std::atomic<int64_t> under_way_{0};  // negative while draining
   ThreadPool pool_;
+  BatchScheduler batches_;
 };
 
 // The checks that Predict makes before anything runs: every input there, of the signature's type and shape; the outputs

@@ -66,18 +66,22 @@ TEST_F(PredictorTest, ACheapModelRunsOnTheCallersThread) {
   EXPECT_EQ(call.servable.stats().rows, 2u);
 }
 
-TEST_F(PredictorTest, ADearOrUnknownModelRunsOnThePool) {
+TEST_F(PredictorTest, ADearModelRunsOnThePool) {
   Load("3 slow");
   Predictor predictor({});
-  PredictCall slow;
-  Fill(&slow);
-  EXPECT_FALSE(Predict(predictor, &slow).second);
+  PredictCall call;
+  Fill(&call);
+  EXPECT_FALSE(Predict(predictor, &call).second);
+}
+
+TEST_F(PredictorTest, AnUnknownModelRunsOnThePoolUntilItIsMeasured) {
   Load("3", false);
+  Predictor predictor({});
   PredictCall unknown, known;
   Fill(&unknown);
-  EXPECT_FALSE(Predict(predictor, &unknown).second) << "not measured yet";
+  EXPECT_FALSE(Predict(predictor, &unknown).second);
   Fill(&known);
-  EXPECT_TRUE(Predict(predictor, &known).second) << "measured by the call before";
+  EXPECT_TRUE(Predict(predictor, &known).second);
 }
 
 TEST_F(PredictorTest, InputsAreCheckedAgainstTheSignature) {

@@ -52,7 +52,8 @@ void Reconciler::StartModel(const ModelConfig& config, bool from_root) {
   const auto [it, added] = models_.try_emplace(config.name);
   ModelRecord& model = it->second;
   const bool same_path = !added && model.configured && model.config.base_path == config.base_path &&
-                         model.config.versions == config.versions && model.config.platform == config.platform;
+                         model.config.versions == config.versions &&
+                         LoadOptionsKey(model.config) == LoadOptionsKey(config);
   model.polled = model.polled && same_path;
   model.config = config;
   model.configured = true;
@@ -69,9 +70,10 @@ void Reconciler::Configure(const ServerConfig& config, const std::vector<std::st
     }
     const bool same_root = models_root_ == config.models_root;
     models_root_ = config.models_root;
+    root_except_ = {config.models_root_except.begin(), config.models_root_except.end()};
     for (auto& [name, model] : models_) {
       model.hold = std::find(hold.begin(), hold.end(), name) != hold.end();
-      if (names.contains(name) || (model.from_root && same_root)) continue;
+      if (names.contains(name) || (model.from_root && same_root && !root_except_.contains(name))) continue;
       model.configured = false;
       Aspire(&model, {}, {});
     }
@@ -85,6 +87,7 @@ void Reconciler::AdoptRootModels(const std::string& root,
                                  const std::vector<std::pair<std::string, std::string>>& found) {
   std::set<std::string_view> names;
   for (const auto& [name, path] : found) {
+    if (root_except_.contains(name)) continue;
     names.insert(name);
     const auto known = models_.find(name);
     if (known != models_.end() && known->second.configured) continue;

@@ -3,6 +3,7 @@
 #pragma once
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -68,6 +69,7 @@ class Reconciler {
   CondVar wake_;             // the poller: stopping_ or next_try_ moved
   Models models_ HR_GUARDED_BY(mutex_);
   std::string models_root_ HR_GUARDED_BY(mutex_);
+  std::set<std::string> root_except_ HR_GUARDED_BY(mutex_);
   std::vector<VersionEvent> events_ HR_GUARDED_BY(mutex_);
   Deadline next_try_ HR_GUARDED_BY(mutex_) = Deadline::max();
   bool stopping_ HR_GUARDED_BY(mutex_) = false;

@@ -1,4 +1,5 @@
 // The part of the reconciler that runs on its pool: loading and unloading one version.
+#include "headrace/serving/batch_queue.h"
 #include "headrace/serving/reconciler.h"
 #include "headrace/serving/warmup.h"
 
@@ -60,9 +61,12 @@ Status Reconciler::LoadOnce(ModelRecord* model, VersionRecord* version, const Mo
   HR_ASSIGN_OR_RETURN(const auto source, loader_.Prepare(config, location));
   HR_RETURN_IF_ERROR(Reserve(version, source.estimated_bytes));
   HR_ASSIGN_OR_RETURN(auto servable, loader_.Load(config, source));
-  *loaded = std::make_shared<LoadedVersion>(config.name, version->found.version, std::move(servable), [=, this] {
+  auto batches = config.batching.enabled ? std::make_unique<BatchQueue>(config.batching) : nullptr;
+  const auto drained = [=, this] {
     pool_.Submit([=, this] { Unload(model, version); }).IgnoreError();  // the queue never fills
-  });
+  };
+  *loaded = std::make_shared<LoadedVersion>(config.name, version->found.version, std::move(servable),
+                                            std::move(batches), drained);
   if (options_.enable_warmup) WarmUpFromSignatures(*(*loaded)->servable(), &(*loaded)->runtime());
   return OkStatus();
 }

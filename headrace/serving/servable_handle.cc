@@ -1,9 +1,16 @@
 #include "headrace/serving/servable_handle.h"
 
+#include "headrace/serving/batch_queue.h"
+
 namespace headrace::serving {
 
-LoadedVersion::LoadedVersion(std::string model, int64_t version, std::unique_ptr<Servable> servable, Drained drained)
-    : model_(std::move(model)), version_(version), servable_(std::move(servable)), drained_(std::move(drained)) {}
+LoadedVersion::LoadedVersion(std::string model, int64_t version, std::unique_ptr<Servable> servable,
+                             std::unique_ptr<BatchQueue> batch_queue, Drained drained)
+    : model_(std::move(model)),
+      version_(version),
+      servable_(std::move(servable)),
+      batch_queue_(std::move(batch_queue)),
+      drained_(std::move(drained)) {}
 
 LoadedVersion::~LoadedVersion() = default;
 

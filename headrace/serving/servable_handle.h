@@ -11,12 +11,15 @@
 
 namespace headrace::serving {
 
+class BatchQueue;
+
 // A servable with the count of its users. Once closed it takes no new users; when the last one has left, `drained`
 // runs, once, on the thread that released it (or closed it), and must only hand the version on. Thread-safe.
 class LoadedVersion {
  public:
   using Drained = std::move_only_function<void()>;
-  LoadedVersion(std::string model, int64_t version, std::unique_ptr<Servable> servable, Drained drained);
+  LoadedVersion(std::string model, int64_t version, std::unique_ptr<Servable> servable,
+                std::unique_ptr<BatchQueue> batch_queue, Drained drained);
   ~LoadedVersion();
   LoadedVersion(const LoadedVersion&) = delete;
   LoadedVersion& operator=(const LoadedVersion&) = delete;
@@ -33,6 +36,8 @@ class LoadedVersion {
   Servable* servable() const { return servable_.get(); }
   // Frees the model's memory; only after `drained` has run.
   void DestroyServable();
+  // Null when the model is not batched.
+  BatchQueue* batch_queue() const { return batch_queue_.get(); }
   VersionStats& stats() { return stats_; }
   RuntimeEstimate& runtime() { return runtime_; }
 
@@ -41,6 +46,7 @@ class LoadedVersion {
   const std::string model_;
   const int64_t version_;
   std::unique_ptr<Servable> servable_;
+  const std::unique_ptr<BatchQueue> batch_queue_;
   Drained drained_;
   VersionStats stats_;
   RuntimeEstimate runtime_;

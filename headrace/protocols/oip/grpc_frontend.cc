@@ -1,0 +1,157 @@
+#include "headrace/protocols/oip/grpc_frontend.h"
+
+#include "headrace/net/grpc_proto.h"
+#include "headrace/protocols/oip/grpc_infer.h"
+#include "headrace/protocols/oip/grpc_messages.h"
+#include "proto/inference/grpc_service.pb.h"
+
+namespace headrace::oip {
+namespace {
+
+constexpr std::string_view kService = "inference.GRPCInferenceService";
+
+// Adds a method that answers at once: answer(request, &response) → Status.
+template <class Request, class Response, class Answer>
+void Add(net::GrpcServices* services, const std::string& name, Answer answer) {
+  net::AddProtoMethod<Request, Response>(*services, std::string(kService), name,
+                                         [answer](net::ProtoCall<Request, Response> call) {
+                                           const Status status = answer(call.request(), &call.response());
+                                           call.Finish(status);
+                                         });
+}
+
+template <class T, class Write>
+Status Written(const Result<T>& value, Write write) {
+  if (!value) return value.error();
+  write(*value);
+  return OkStatus();
+}
+
+void AddServerMethods(ModelService* service, net::GrpcServices* services) {
+  Add<inference::ServerLiveRequest, inference::ServerLiveResponse>(services, "ServerLive", [](auto&, auto* response) {
+    response->set_live(true);
+    return OkStatus();
+  });
+  Add<inference::ServerReadyRequest, inference::ServerReadyResponse>(services, "ServerReady",
+                                                                     [service](auto&, auto* response) {
+                                                                       response->set_ready(service->ServerReady());
+                                                                       return OkStatus();
+                                                                     });
+  Add<inference::ServerMetadataRequest, inference::ServerMetadataResponse>(
+      services, "ServerMetadata", [service](auto&, auto* response) {
+        response->set_name(service->options().server_name);
+        response->set_version(service->options().server_version);
+        for (const auto& extension : Extensions()) response->add_extensions(extension);
+        return OkStatus();
+      });
+}
+
+void AddModelMethods(ModelService* service, net::GrpcServices* services) {
+  Add<inference::ModelReadyRequest, inference::ModelReadyResponse>(
+      services, "ModelReady", [service](const auto& request, auto* response) {
+        const Status status = service->ModelReady(request.name(), request.version());
+        response->set_ready(status.ok());
+        return status.code() == Code::kUnavailable ? OkStatus() : status;
+      });
+  Add<inference::ModelMetadataRequest, inference::ModelMetadataResponse>(
+      services, "ModelMetadata", [service](const auto& request, auto* response) {
+        return Written(service->Info(request.name(), request.version()),
+                       [&](const ModelInfo& info) { WriteMetadata(info, response); });
+      });
+  Add<inference::ModelConfigRequest, inference::ModelConfigResponse>(
+      services, "ModelConfig", [service](const auto& request, auto* response) {
+        return Written(service->Info(request.name(), request.version()),
+                       [&](const ModelInfo& info) { WriteConfig(info, response->mutable_config()); });
+      });
+  Add<inference::ModelStatisticsRequest, inference::ModelStatisticsResponse>(
+      services, "ModelStatistics", [service](const auto& request, auto* response) {
+        return Written(service->Statistics(request.name(), request.version()),
+                       [&](const auto& statistics) { WriteStatistics(statistics, response); });
+      });
+}
+
+template <class Request>
+Status CheckControl(const Request& request) {
+  for (const auto& [key, value] : request.parameters())
+    if (key != "unload_dependents")
+      return Unimplemented(
+          "parameter '{}': a model's configuration and files are not taken from requests; put them into its base path",
+          key);
+  return OkStatus();
+}
+
+// Load or unload: starts control(name, done) and answers when it is done.
+template <class Request, class Response, class Control>
+void AddControl(net::GrpcServices* services, const std::string& name, void (Response::*set_done)(bool),
+                Control control) {
+  using Call = net::ProtoCall<Request, Response>;
+  net::AddProtoMethod<Request, Response>(*services, std::string(kService), name, [set_done, control](Call raw) {
+    const auto call = std::make_shared<Call>(std::move(raw));
+    if (const Status status = CheckControl(call->request()); !status.ok()) return call->Finish(status);
+    // KServe's message has the model's name where Triton's has the repository's.
+    const Request& request = call->request();
+    const std::string& model = request.model_name().empty() ? request.repository_name() : request.model_name();
+    call->response().set_model_name(model);
+    (call->response().*set_done)(true);
+    control(model, [call](const Status& status) { call->Finish(status); });
+  });
+}
+
+void AddRepositoryMethods(ModelService* service, net::GrpcServices* services) {
+  Add<inference::RepositoryIndexRequest, inference::RepositoryIndexResponse>(
+      services, "RepositoryIndex", [service](const auto& request, auto* response) {
+        WriteIndex(service->Index(request.ready()), response);
+        return OkStatus();
+      });
+  AddControl<inference::RepositoryModelLoadRequest, inference::RepositoryModelLoadResponse>(
+      services, "RepositoryModelLoad", &inference::RepositoryModelLoadResponse::set_isloaded,
+      [service](const std::string& model, auto done) { service->Load(model, std::move(done)); });
+  AddControl<inference::RepositoryModelUnloadRequest, inference::RepositoryModelUnloadResponse>(
+      services, "RepositoryModelUnload", &inference::RepositoryModelUnloadResponse::set_isunloaded,
+      [service](const std::string& model, auto done) { service->Unload(model, std::move(done)); });
+}
+
+void AddSettingMethods(ModelService* service, net::GrpcServices* services) {
+  Add<inference::LogSettingsRequest, inference::LogSettingsResponse>(
+      services, "LogSettings", [service](const auto& request, auto* response) {
+        return Written(ReadLogSettings(request), [&](const LogSettingsChange& change) {
+          service->log().Apply(change);
+          WriteLogSettings(service->log().Get(), response);
+        });
+      });
+  Add<inference::TraceSettingRequest, inference::TraceSettingResponse>(
+      services, "TraceSetting", [](const auto& request, auto* response) {
+        if (!request.settings().empty())
+          return Unimplemented(
+              "trace settings cannot be changed here: the server continues a client's traceparent and writes it to its "
+              "log");
+        (*response->mutable_settings())["trace_level"].add_value("OFF");
+        return OkStatus();
+      });
+}
+
+void AddSharedMemoryMethods(net::GrpcServices* services) {
+  for (const std::string_view kind : {"SystemSharedMemory", "CudaSharedMemory"})
+    for (const std::string_view verb : {"Status", "Register", "Unregister"})
+      services->AddUnary(fmt::format("/{}/{}{}", kService, kind, verb), [](net::GrpcCall call) {
+        call.Finish(Unimplemented("shared memory regions are not supported; send the tensors' bytes in the request"));
+      });
+}
+
+}  // namespace
+
+void AddGrpcMethods(ModelService* service, net::GrpcServices* services) {
+  AddServerMethods(service, services);
+  AddModelMethods(service, services);
+  AddRepositoryMethods(service, services);
+  AddSettingMethods(service, services);
+  AddSharedMemoryMethods(services);
+  services->AddUnary(fmt::format("/{}/ModelInfer", kService),
+                     [service](net::GrpcCall call) { HandleInfer(*service, std::move(call)); });
+  services->AddStream(fmt::format("/{}/ModelStreamInfer", kService),
+                      [service](const net::GrpcMethod::Metadata& metadata, net::GrpcWriter writer) {
+                        return HandleStream(*service, metadata, std::move(writer));
+                      });
+}
+
+}  // namespace headrace::oip

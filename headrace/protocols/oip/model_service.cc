@@ -1,0 +1,247 @@
+#include "headrace/protocols/oip/model_service.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace headrace::oip {
+namespace {
+
+using serving::ServableHandle;
+using serving::VersionState;
+using serving::VersionStatus;
+
+std::optional<int64_t> AsNumber(std::string_view text) {
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || text.starts_with('-')) return std::nullopt;
+  return number;
+}
+
+CountAndNanos Read(const serving::CountAndTime& counter) {
+  return {counter.count.load(std::memory_order_relaxed), counter.nanos.load(std::memory_order_relaxed)};
+}
+
+VersionStatistics Read(const ServableHandle& servable) {
+  const serving::VersionStats& stats = servable.stats();
+  VersionStatistics out;
+  out.name = servable.model();
+  out.version = servable.version();
+  out.last_inference_millis = static_cast<uint64_t>(stats.last_request_millis.load(std::memory_order_relaxed));
+  out.inferences = stats.rows.load(std::memory_order_relaxed);
+  out.executions = stats.executions.load(std::memory_order_relaxed);
+  out.success = Read(stats.success);
+  out.fail = Read(stats.fail);
+  out.queue = Read(stats.queue);
+  out.compute = Read(stats.compute);
+  out.memory_bytes = servable.servable().memory_bytes();
+  return out;
+}
+
+std::string_view IndexState(VersionState state) {
+  switch (state) {
+    case VersionState::kStart:
+    case VersionState::kLoading: return "LOADING";
+    case VersionState::kAvailable: return "READY";
+    case VersionState::kUnloading: return "UNLOADING";
+    case VersionState::kEnd: return "UNAVAILABLE";
+  }
+  return "UNKNOWN";
+}
+
+std::string Reason(const VersionStatus& status) {
+  if (status.state != VersionState::kEnd) return "";
+  return status.error.ok() ? "unloaded" : status.error.message();
+}
+
+bool IsConfigured(const serving::ServerConfig& config, std::string_view name) {
+  return std::any_of(config.models.begin(), config.models.end(), [&](const auto& model) { return model.name == name; });
+}
+
+}  // namespace
+
+ModelService::ModelService(ModelServiceOptions options) : options_(std::move(options)) {}
+
+Result<ServableHandle> ModelService::Find(std::string_view model, std::string_view version,
+                                          std::string_view route_key) const {
+  serving::VersionSelector selector{.model = model, .route_key = route_key};
+  if (!version.empty()) {
+    selector.version = AsNumber(version);
+    if (!selector.version) selector.label = version;
+  }
+  auto found = manager().Lookup(selector);
+  if (!found) return std::unexpected(Unknown(model, version, found.error()));
+  return found;
+}
+
+Status ModelService::Unknown(std::string_view model, std::string_view version, const Status& lookup) const {
+  if (!manager().Config(model)) return NotFound("Request for unknown model: '{}' is not found", model);
+  if (lookup.code() == Code::kInvalidArgument)
+    return InvalidArgument(
+        "failed to get model version from specified version string '{}': it is neither a number nor "
+        "a label of model '{}'",
+        version, model);
+  const auto statuses = manager().Statuses(model, version.empty() ? std::nullopt : AsNumber(version));
+  const bool coming = statuses && std::any_of(statuses->begin(), statuses->end(), [](const auto& status) {
+                        return status.state == VersionState::kStart || status.state == VersionState::kLoading;
+                      });
+  if (version.empty())
+    return coming ? Unavailable("Request for unknown model: '{}' is not at ready state", model)
+                  : NotFound("Request for unknown model: '{}' has no available versions", model);
+  return coming ? Unavailable("Request for unknown model: '{}' version {} is not at ready state", model, version)
+                : NotFound("Request for unknown model: '{}' version {} is not found", model, version);
+}
+
+Result<const Signature*> ModelService::FindSignature(const ServableHandle& servable, std::string_view name) {
+  if (name.empty()) {
+    if (const Signature* found = servable.FindSignature("serving_default")) return found;
+    return &servable.signatures().front();
+  }
+  if (const Signature* found = servable.FindSignature(name)) return found;
+  return std::unexpected(InvalidArgument("unexpected signature '{}' for model '{}'", name, servable.model()));
+}
+
+Status ModelService::Prepare(const InferCall& call, Arena* arena, Deadline deadline,
+                             serving::PredictCall* predict) const {
+  HR_ASSIGN_OR_RETURN(const Signature* signature, FindSignature(predict->servable, call.signature));
+  const std::string& model = predict->servable.model();
+  if (call.raw_input) {
+    InferCall deduced = call;
+    HR_ASSIGN_OR_RETURN(Tensor tensor, RawInput(*call.raw_input, model, *signature, arena));
+    deduced.inputs.push_back({signature->inputs[0].name, std::move(tensor)});
+    HR_RETURN_IF_ERROR(Bind(deduced, model, *signature, &predict->request));
+  } else {
+    HR_RETURN_IF_ERROR(Bind(call, model, *signature, &predict->request));
+  }
+  const Deadline now = std::chrono::steady_clock::now();
+  if (call.timeout_micros > 0 && call.timeout_micros < 86'400'000'000)
+    deadline = std::min(deadline, now + std::chrono::microseconds(call.timeout_micros));
+  if (deadline == Deadline::max() && options_.request_timeout > Duration::zero())
+    deadline = now + options_.request_timeout;
+  predict->request.deadline = deadline;
+  predict->priority = call.priority > 0 ? static_cast<int>(std::min<uint64_t>(call.priority - 1, 1 << 20)) : 0;
+  return OkStatus();
+}
+
+Status ModelService::ModelReady(std::string_view model, std::string_view version) const {
+  return internal::AsStatus(Find(model, version));
+}
+
+bool ModelService::ServerReady() const { return manager().Ready(); }
+
+Result<ModelInfo> ModelService::Info(std::string_view model, std::string_view version) const {
+  HR_ASSIGN_OR_UNEXPECTED(const ServableHandle servable, Find(model, version));
+  ModelInfo info;
+  info.name = servable.model();
+  info.signature = **FindSignature(servable, "");
+  info.platform = servable.servable().platform();
+  if (info.platform.empty())
+    if (const auto config = manager().Config(model)) info.platform = config->platform;
+  if (!version.empty()) {
+    info.versions.push_back(servable.version());
+    return info;
+  }
+  HR_ASSIGN_OR_UNEXPECTED(const auto statuses, manager().Statuses(model));
+  for (const auto& status : statuses)
+    if (status.state == VersionState::kAvailable) info.versions.push_back(status.version);
+  std::reverse(info.versions.begin(), info.versions.end());
+  return info;
+}
+
+Result<std::vector<VersionStatistics>> ModelService::Statistics(std::string_view model,
+                                                                std::string_view version) const {
+  std::vector<VersionStatistics> out;
+  if (!version.empty()) {
+    HR_ASSIGN_OR_UNEXPECTED(const ServableHandle servable, Find(model, version));
+    out.push_back(Read(servable));
+    return out;
+  }
+  if (!model.empty()) HR_UNEXPECTED_IF_ERROR(ModelReady(model, ""));
+  for (const auto& servable : manager().Loaded())
+    if (model.empty() || servable.model() == model) out.push_back(Read(servable));
+  return out;
+}
+
+std::vector<IndexEntry> ModelService::Index(bool ready_only) const {
+  std::vector<IndexEntry> entries;
+  for (const auto& name : manager().Models()) {
+    const auto statuses = manager().Statuses(name);
+    if (!statuses) {
+      if (!ready_only) entries.push_back({name, "", "", ""});
+      continue;
+    }
+    for (auto status = statuses->rbegin(); status != statuses->rend(); ++status)
+      if (!ready_only || status->state == VersionState::kAvailable)
+        entries.push_back(
+            {name, std::to_string(status->version), std::string(IndexState(status->state)), Reason(*status)});
+  }
+  if (ready_only) return entries;
+  for (const auto& name : manager().config().models_root_except)
+    if (!manager().Config(name)) entries.push_back({name, "", "UNAVAILABLE", "unloaded"});
+  return entries;
+}
+
+std::vector<std::string> ModelService::Models() const { return manager().Models(); }
+
+void ModelService::Load(std::string model, std::function<void(Status)> done) {
+  Admin([this, model = std::move(model)] { return LoadNow(model); }, std::move(done));
+}
+
+void ModelService::Unload(std::string model, std::function<void(Status)> done) {
+  Admin([this, model = std::move(model)] { return UnloadNow(model); }, std::move(done));
+}
+
+void ModelService::Admin(std::function<Status()> work, std::function<void(Status)> done) {
+  const auto shared = std::make_shared<std::function<void(Status)>>(std::move(done));
+  const Status submitted = admin_.Submit([work = std::move(work), shared] { (*shared)(work()); });
+  if (!submitted.ok()) (*shared)(submitted);
+}
+
+Status ModelService::LoadNow(const std::string& model) {
+  const Deadline deadline = std::chrono::steady_clock::now() + options_.load_timeout;
+  const std::string context = "failed to load '" + model + "'";
+  serving::ServerConfig config = manager().config();
+  {
+    MutexLock lock(mutex_);
+    const auto former = unloaded_.find(model);
+    if (former != unloaded_.end() && !IsConfigured(config, model)) config.models.push_back(former->second);
+  }
+  std::erase(config.models_root_except, model);
+  if (config != manager().config()) HR_RETURN_IF_ERROR(manager().SetConfig(std::move(config)).WithContext(context));
+  manager().PollNow();
+  if (!manager().Config(model))
+    return InvalidArgument(
+        "{}, failed to poll from model repository: no model of that name is configured or in the "
+        "models folder",
+        context);
+  HR_RETURN_IF_ERROR(manager().WaitAvailable({model}, deadline).WithContext(context));
+  MutexLock lock(mutex_);
+  unloaded_.erase(model);
+  return OkStatus();
+}
+
+Status ModelService::UnloadNow(const std::string& model) {
+  if (!manager().Config(model)) {
+    const auto except = manager().config().models_root_except;
+    if (std::find(except.begin(), except.end(), model) != except.end()) return OkStatus();
+    return NotFound("failed to unload '{}': Request for unknown model: '{}' is not found", model, model);
+  }
+  serving::ServerConfig config = manager().config();
+  const auto present = std::find_if(config.models.begin(), config.models.end(),
+                                    [&](const auto& candidate) { return candidate.name == model; });
+  {
+    MutexLock lock(mutex_);
+    if (present != config.models.end()) unloaded_[model] = *present;
+  }
+  if (present != config.models.end()) config.models.erase(present);
+  config.models_root_except.push_back(model);
+  return manager().SetConfig(std::move(config)).WithContext("failed to unload '" + model + "'");
+}
+
+const std::vector<std::string>& Extensions() {
+  static const std::vector<std::string> extensions = {"classification",      "model_repository", "schedule_policy",
+                                                      "model_configuration", "parameters",       "binary_tensor_data",
+                                                      "statistics",          "logging"};
+  return extensions;
+}
+
+}  // namespace headrace::oip
