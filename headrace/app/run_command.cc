@@ -5,13 +5,10 @@
 
 #include "headrace/app/commands.h"
 #include "headrace/app/data_dir.h"
+#include "headrace/app/pipeline_runtime.h"
 #include "headrace/app/run_progress.h"
 #include "headrace/app/shutdown.h"
-#include "headrace/backends/process/process_executor.h"
-#include "headrace/backends/sqlite/sqlite_database.h"
 #include "headrace/base/files.h"
-#include "headrace/metadata/lineage_store.h"
-#include "headrace/pipeline/run_service.h"
 #include "headrace/pipeline/values.h"
 
 namespace headrace::app {
@@ -38,38 +35,21 @@ constexpr char kFooter[] =
     "and logs are kept below --data-dir.\n\n"
     "Exit codes: 0 the run succeeded, 1 it failed or was cancelled, 2 wrong usage or pipeline, 3 the machine failed.";
 
-// Everything that a run needs, in the order in which it is taken down again.
-struct Engine {
-  DataDir data_dir;
-  std::unique_ptr<DataDirLock> lock;
-  std::unique_ptr<Database> database;
-  std::unique_ptr<metadata::LineageStore> lineage;
-  std::unique_ptr<Executor> executor;
-  std::unique_ptr<RunService> service;
-};
+Result<std::unique_ptr<PipelineRuntime>> OpenRuntime(const RunOptions& options, RunProgress* progress) {
+  HR_ASSIGN_OR_UNEXPECTED(const DataDir data_dir, OpenDataDir(options.data_dir));
+  return PipelineRuntime::Open(data_dir,
+                               {.listener = [progress](const pipeline::RunEvent& event) { progress->OnEvent(event); },
+                                .max_parallel = options.max_parallel});
+}
 
-Result<std::unique_ptr<Engine>> OpenEngine(const RunOptions& options, RunProgress* progress) {
-  auto engine = std::make_unique<Engine>();
-  HR_ASSIGN_OR_UNEXPECTED(engine->data_dir, OpenDataDir(options.data_dir));
-  const DataDir& data_dir = engine->data_dir;
-  HR_ASSIGN_OR_UNEXPECTED(engine->lock, DataDirLock::Acquire(data_dir));
-  HR_ASSIGN_OR_UNEXPECTED(engine->database, sqlite::OpenSqliteDatabase(data_dir.database()));
-  HR_ASSIGN_OR_UNEXPECTED(engine->lineage, metadata::LineageStore::Open(engine->database.get()));
-  process::ProcessExecutorOptions process;
-  process.environments = data_dir.environments();
-  process.environment = {{"HEADRACE_DATA_DIR", data_dir.root.string()},
-                         {"HEADRACE_MODELS_DIR", data_dir.models().string()}};
-  process.max_parallel = options.max_parallel;
-  engine->executor = std::make_unique<process::ProcessExecutor>(std::move(process));
-  pipeline::RunServiceOptions service;
-  service.database = engine->database.get();
-  service.lineage = engine->lineage.get();
-  service.executor = engine->executor.get();
-  service.artifacts = data_dir.artifacts();
-  service.logs = data_dir.logs();
-  service.listener = [progress](const pipeline::RunEvent& event) { progress->OnEvent(event); };
-  HR_ASSIGN_OR_UNEXPECTED(engine->service, RunService::Open(std::move(service)));
-  return engine;
+// In the experiment that takes runs whose maker named none.
+Result<pipeline::Run> Create(PipelineRuntime& runtime, pipeline::CreateRunRequest request) {
+  HR_ASSIGN_OR_UNEXPECTED(const auto experiment, runtime.experiments().Default());
+  request.experiment_id = experiment.id;
+  request.in_transaction = [&](Transaction& transaction, const pipeline::Run& run) {
+    return runtime.experiments().NoteRun(transaction, run.experiment_id, run.created);
+  };
+  return runtime.runs().Create(std::move(request));
 }
 
 // "k=v" as the pipeline's parameter k.
@@ -146,10 +126,10 @@ Result<ExitCode> RunPipeline(const RunOptions& options) {
   if (!options.file.empty()) {
     HR_ASSIGN_OR_UNEXPECTED(request, ReadRequest(options));
   }
-  HR_ASSIGN_OR_UNEXPECTED(const auto engine, OpenEngine(options, &progress));
-  RunService& service = *engine->service;
+  HR_ASSIGN_OR_UNEXPECTED(const auto runtime, OpenRuntime(options, &progress));
+  RunService& service = runtime->runs();
   if (request) {
-    HR_ASSIGN_OR_UNEXPECTED(const pipeline::Run run, service.Create(*std::move(request)));
+    HR_ASSIGN_OR_UNEXPECTED(const pipeline::Run run, Create(*runtime, *std::move(request)));
     if (!options.as_json) fmt::print("run {} of {}\n", run.id, run.pipeline);
     std::fflush(stdout);
     HR_ASSIGN_OR_UNEXPECTED(const pipeline::Run ended, Await(service, run.id, signal));

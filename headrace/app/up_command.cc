@@ -1,0 +1,95 @@
+#include <fmt/core.h>
+
+#include <cstdio>
+#include <memory>
+
+#include "headrace/app/commands.h"
+#include "headrace/app/control_plane.h"
+#include "headrace/app/data_dir.h"
+#include "headrace/app/pipeline_runtime.h"
+#include "headrace/app/shutdown.h"
+#include "headrace/base/json.h"
+#include "headrace/base/log.h"
+
+namespace headrace::app {
+namespace {
+
+constexpr auto kDrain = std::chrono::seconds(5);
+
+struct UpOptions {
+  std::string data_dir = DefaultDataDir();
+  std::string host = "127.0.0.1";
+  int port = 8080;
+  int rest_port = 8501;
+  int grpc_port = 8500;
+  bool as_json = false;
+};
+
+void LogEvent(const pipeline::RunEvent& event) {
+  if (event.task == nullptr) {
+    HR_LOG(info, "run {} ({}) {}{}{}", event.run.id, event.run.display_name, pipeline::RunStateName(event.run.state),
+           event.run.error.empty() ? "" : ": ", event.run.error);
+    return;
+  }
+  if (event.task->path.empty()) return;
+  if (!event.line.empty()) {
+    HR_LOG(info, "run {} task {}: {}", event.run.id, event.task->path, event.line);
+    return;
+  }
+  HR_LOG(info, "run {} task {} {}{}{}", event.run.id, event.task->path, pipeline::TaskStateName(event.task->state),
+         event.task->message.empty() ? "" : ": ", event.task->message);
+}
+
+std::string UrlOf(const std::string& host, int port) {
+  const std::string shown = host == "0.0.0.0" || host == "::" ? "localhost" : host;
+  return fmt::format("http://{}:{}", shown.find(':') == shown.npos ? shown : "[" + shown + "]", port);
+}
+
+void PrintReady(const UpOptions& options, const DataDir& data_dir, const ControlPlane& plane, size_t resumed) {
+  const std::string url = UrlOf(options.host, plane.port());
+  if (options.as_json) {
+    fmt::print("{}\n", ToJson(json::object{{"event", "ready"},
+                                           {"control_plane", url},
+                                           {"data_dir", data_dir.root.string()},
+                                           {"resumed_runs", resumed}}));
+  } else {
+    fmt::print("Headrace is up. Stop it with Ctrl-C.\n");
+    fmt::print("  pipelines   {}   kfp.Client(host=\"{}\")\n", url, url);
+    fmt::print("  state       {}\n", data_dir.root.string());
+    if (resumed > 0) fmt::print("  continuing  {} unfinished runs\n", resumed);
+  }
+  std::fflush(stdout);
+}
+
+Status Up(const UpOptions& options) {
+  ShutdownSignal signal;
+  HR_ASSIGN_OR_RETURN(const DataDir data_dir, OpenDataDir(options.data_dir));
+  HR_ASSIGN_OR_RETURN(const auto runtime, PipelineRuntime::Open(data_dir, {.listener = LogEvent}));
+  Metrics metrics;
+  HR_ASSIGN_OR_RETURN(const size_t resumed, runtime->runs().Resume());
+  HR_ASSIGN_OR_RETURN(const auto plane, ControlPlane::Start(options.host, options.port, runtime.get(), &metrics));
+  PrintReady(options, data_dir, *plane, resumed);
+  const int number = signal.Wait();
+  HR_LOG(info, "signal {}: stopping; unfinished runs go on at the next start", number);
+  plane->Stop(Clock::Real()->Monotonic() + kDrain);
+  return OkStatus();
+}
+
+}  // namespace
+
+void AddUpCommand(CLI::App& program, int* exit_code) {
+  auto* command = program.add_subcommand("up", "Run everything on this machine: pipelines, record and model server");
+  auto options = std::make_shared<UpOptions>();
+  command->add_option("--data-dir", options->data_dir, "Where all state is kept")->capture_default_str();
+  command->add_option("--host", options->host, "Address to listen on; 0.0.0.0 for all")->capture_default_str();
+  command->add_option("--port", options->port, "Control plane (KFP's REST API); 0: any free one")
+      ->capture_default_str();
+  command->add_option("--rest-api-port,--rest_api_port", options->rest_port, "Model server, REST; 0: any free one")
+      ->capture_default_str();
+  command->add_option("--grpc-port,--grpc_port", options->grpc_port, "Model server, gRPC; 0: any free one")
+      ->capture_default_str();
+  command->add_flag("--json", options->as_json, "Print one JSON object when ready");
+  command->callback([options, exit_code] { *exit_code = Report("up", Up(*options)); });
+}
+
+}  // namespace headrace::app
