@@ -6,6 +6,8 @@
 #include <array>
 #include <cstring>
 
+#include "headrace/net/access_log.h"
+
 namespace headrace::net {
 namespace {
 
@@ -81,7 +83,8 @@ struct GrpcCallbacks {
     if (!stream->headers_done()) {
       if (stream->metadata(":method") != "POST" || !IsGrpc(stream->metadata("content-type").value_or("")))
         return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM);
-      status = stream->HeadersDone(connection->services_, connection->limits_.max_message_bytes);
+      status = stream->HeadersDone(connection->services_, connection->options_.max_message_bytes,
+                                   connection->options_.access_log != nullptr);
     }
     if (status.ok() && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) status = stream->InputDone();
     if (!status.ok()) connection->Refuse(stream, status);
@@ -143,10 +146,11 @@ struct GrpcCallbacks {
 };
 
 GrpcConnection::GrpcConnection(std::shared_ptr<ConnectionLoop> loop, int fd, std::string peer,
-                               std::shared_ptr<TlsContext> tls, const GrpcServices* services, GrpcLimits limits)
+                               std::shared_ptr<TlsContext> tls, const GrpcServices* services,
+                               GrpcConnectionOptions options)
     : loop_(std::move(loop)),
       services_(*services),
-      limits_(limits),
+      options_(options),
       transport_(fd, std::move(tls)),
       peer_(std::move(peer)) {}
 
@@ -180,7 +184,7 @@ Status GrpcConnection::OpenSession() {
   if (nghttp2_session_server_new2(&session_, made, this, option) != 0)
     return ResourceExhausted("nghttp2: out of memory");
   const std::array<nghttp2_settings_entry, 4> settings = {{
-      {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits_.max_concurrent_streams},
+      {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options_.max_concurrent_streams},
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, kStreamWindow},
       {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, kMaxFrame},
       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, 64 << 10},
@@ -283,6 +287,7 @@ void GrpcConnection::QueueMessageBytes(GrpcStream* stream, size_t length) {
 void GrpcConnection::PopOutgoing(GrpcStream* stream) {
   GrpcOutgoing& message = stream->outgoing.front();
   stream->outgoing_at = 0;
+  stream->sent_bytes += message.size();
   if (message.size() >= kCopyBelow) kept_.push_back(std::move(message));
   stream->outgoing.pop_front();
 }
@@ -358,8 +363,24 @@ GrpcStream* GrpcConnection::OpenStream(int32_t id) {
   return *streams_.insert(stream.release()).first;
 }
 
+void GrpcConnection::LogAccess(const GrpcStream& stream) {
+  if (options_.access_log == nullptr || stream.trace().trace_id.empty()) return;
+  options_.access_log->Record({.protocol = "grpc",
+                               .method = {},
+                               .target = stream.metadata(":path").value_or(""),
+                               .status = static_cast<int>(stream.finished ? stream.status.code() : Code::kCancelled),
+                               .request_bytes = stream.received_bytes(),
+                               .response_bytes = stream.sent_bytes,
+                               .duration = std::chrono::steady_clock::now() - stream.started(),
+                               .peer = peer_,
+                               .client_subject = client_subject_,
+                               .parent = stream.parent_trace(),
+                               .trace = stream.trace()});
+}
+
 void GrpcConnection::CloseStream(GrpcStream* stream) {
   streams_.erase(stream);
+  LogAccess(*stream);
   for (auto& message : stream->outgoing)
     if (message.size() >= kCopyBelow && stream->outgoing_at > 0 && !stream->call_out())
       kept_.push_back(std::move(message));
@@ -377,6 +398,8 @@ void GrpcConnection::Refuse(GrpcStream* stream, const Status& status) {
 void GrpcConnection::SubmitHeaders(GrpcStream* stream) {
   std::vector<nghttp2_nv> fields = {Field(":status", "200"), Field("content-type", "application/grpc"),
                                     Field("grpc-accept-encoding", "identity,deflate,gzip")};
+  const std::string trace = stream->parent_trace() ? stream->trace().ToString() : std::string();
+  if (!trace.empty()) fields.push_back(Field("traceparent", trace));
   for (const auto& [name, value] : stream->response_metadata) fields.push_back(Field(name, value));
   nghttp2_data_provider provider{};
   provider.source.ptr = stream;
@@ -422,7 +445,7 @@ void GrpcConnection::Resume() {
 void GrpcConnection::OnTick() {
   const int64_t age = loop_->events().now_ms() - since_ms_;
   if (state_ == State::kHandshake &&
-      age > std::chrono::duration_cast<std::chrono::milliseconds>(limits_.handshake_timeout).count())
+      age > std::chrono::duration_cast<std::chrono::milliseconds>(options_.handshake_timeout).count())
     Close();
 }
 

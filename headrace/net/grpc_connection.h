@@ -16,17 +16,20 @@ struct nghttp2_session_callbacks;
 
 namespace headrace::net {
 
-struct GrpcLimits {
+class AccessLog;
+
+struct GrpcConnectionOptions {
   size_t max_message_bytes = size_t{1} << 30;
   uint32_t max_concurrent_streams = 1024;  // of one connection
   Duration handshake_timeout = std::chrono::seconds(30);
+  AccessLog* access_log = nullptr;
 };
 
 class GrpcConnection final : public Connection, public EventLoop::Io {
  public:
   // `services` must outlive the connection.
   GrpcConnection(std::shared_ptr<ConnectionLoop> loop, int fd, std::string peer, std::shared_ptr<TlsContext> tls,
-                 const GrpcServices* services, GrpcLimits limits);
+                 const GrpcServices* services, GrpcConnectionOptions options);
   ~GrpcConnection() override;
 
   Status Start() override;
@@ -62,6 +65,7 @@ class GrpcConnection final : public Connection, public EventLoop::Io {
   void PopOutgoing(GrpcStream* stream);
   GrpcStream* OpenStream(int32_t id);
   void CloseStream(GrpcStream* stream);
+  void LogAccess(const GrpcStream& stream);
   void Refuse(GrpcStream* stream, const Status& status);
   void SubmitHeaders(GrpcStream* stream);
   void SubmitTrailersOnly(GrpcStream* stream);
@@ -70,7 +74,7 @@ class GrpcConnection final : public Connection, public EventLoop::Io {
 
   const std::shared_ptr<ConnectionLoop> loop_;
   const GrpcServices& services_;
-  const GrpcLimits limits_;
+  const GrpcConnectionOptions options_;
   Transport transport_;
   const std::string peer_;
   std::string client_subject_;

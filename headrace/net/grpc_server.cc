@@ -15,8 +15,9 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::Start(const GrpcServerOptions& o
   server->services_ = std::move(services);
   if (options.health) server->health_.AddTo(server->services_);
   if (options.reflection) AddGrpcReflection(server->services_);
-  const GrpcLimits limits{.max_message_bytes = options.max_message_bytes,
-                          .max_concurrent_streams = options.max_concurrent_streams};
+  const GrpcConnectionOptions connection{.max_message_bytes = options.max_message_bytes,
+                                         .max_concurrent_streams = options.max_concurrent_streams,
+                                         .access_log = options.access_log};
   auto sockets = SocketServer::Start(
       {.address = options.address,
        .port = options.port,
@@ -26,8 +27,8 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::Start(const GrpcServerOptions& o
        .max_connections = options.max_connections,
        .tls = options.tls,
        .application = "h2"},
-      [services = &server->services_, limits](const auto& loop, int fd, std::string peer, auto tls) {
-        return new GrpcConnection(loop, fd, std::move(peer), std::move(tls), services, limits);
+      [services = &server->services_, connection](const auto& loop, int fd, std::string peer, auto tls) {
+        return new GrpcConnection(loop, fd, std::move(peer), std::move(tls), services, connection);
       });
   if (!sockets) return std::unexpected(std::move(sockets).error());
   server->sockets_ = *std::move(sockets);

@@ -1,7 +1,8 @@
 // A gRPC server on this room's own loops: HTTP/2 by nghttp2, calls by GrpcServices.
 //
 // Not gRPC C++'s server: a call costs that one more than the whole of a small prediction (docs/performance.md). Unary
-// and streaming calls, deadlines, gzip and deflate requests, cancellation, keep-alive pings, GOAWAY when it stops.
+// and streaming calls, deadlines, gzip and deflate requests, cancellation, keep-alive pings, GOAWAY when it stops. A
+// call with a W3C traceparent is answered with one of the same trace.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -16,6 +17,7 @@
 
 namespace headrace::net {
 
+class AccessLog;
 class SocketServer;
 
 struct GrpcServerOptions {
@@ -29,6 +31,7 @@ struct GrpcServerOptions {
   bool health = true;                      // grpc.health.v1.Health, set with SetServing
   bool reflection = false;
   std::optional<TlsOptions> tls = {};  // for TCP
+  AccessLog* access_log = nullptr;     // not owned; null: none
 };
 
 // Thread-safe.

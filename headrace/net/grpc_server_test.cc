@@ -12,6 +12,9 @@
 #include <atomic>
 #include <thread>
 
+#include "headrace/base/files.h"
+#include "headrace/base/json.h"
+#include "headrace/net/access_log.h"
 #include "headrace/net/grpc_proto.h"
 #include "headrace/net/http.h"
 #include "proto/grpc/health.pb.h"
@@ -227,6 +230,33 @@ TEST_F(GrpcServerTest, CarriesMetadataAndDeadlines) {
   EXPECT_GE(left, 90);
   EXPECT_LE(left, 100);
   EXPECT_EQ(client.Call("/t.T/Deadline", "", &without).message, "none");
+}
+
+TEST_F(GrpcServerTest, LogsCallsWithTheirTrace) {
+  TempDir folder;
+  const auto path = folder.path() / "access.log";
+  auto log = *AccessLog::Open(path.string());
+  GrpcServerOptions options;
+  options.access_log = log.get();
+  Client client = Start(options);
+  grpc::ClientContext context;
+  context.AddMetadata("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+  EXPECT_EQ(client.Call("/t.T/Echo", "12345", &context).message, "12345");
+  const auto answered = context.GetServerInitialMetadata().find("traceparent");
+  ASSERT_NE(answered, context.GetServerInitialMetadata().end());
+  EXPECT_TRUE(answered->second.starts_with("00-4bf92f3577b34da6a3ce929d0e0e4736-"));
+  EXPECT_FALSE(client.Call("/t.T/Fail", "").status.ok());
+  server_->Stop(Deadline::max());
+  log.reset();
+  const std::string text = *ReadFile(path);
+  const json::object first = ParseJson(text.substr(0, text.find('\n')))->as_object();
+  EXPECT_EQ(first.at("target"), "/t.T/Echo");
+  EXPECT_EQ(first.at("status"), 0);
+  EXPECT_EQ(first.at("request_bytes"), 5);
+  EXPECT_EQ(first.at("response_bytes"), 5);
+  EXPECT_EQ(first.at("trace_id"), "4bf92f3577b34da6a3ce929d0e0e4736");
+  EXPECT_EQ(first.at("parent_span_id"), "00f067aa0ba902b7");
+  EXPECT_NE(text.find("\"status\":9"), std::string::npos) << text;
 }
 
 TEST_F(GrpcServerTest, SeesCancellation) {

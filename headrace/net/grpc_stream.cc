@@ -68,9 +68,14 @@ std::optional<std::string_view> GrpcStream::metadata(std::string_view name) cons
   return std::nullopt;
 }
 
-Status GrpcStream::HeadersDone(const GrpcServices& services, size_t max_message_bytes) {
+Status GrpcStream::HeadersDone(const GrpcServices& services, size_t max_message_bytes, bool logged) {
   headers_done_ = true;
   max_message_bytes_ = max_message_bytes;
+  if (const auto header = metadata("traceparent")) parent_ = TraceContext::Parse(*header);
+  if (parent_ || logged) {
+    trace_ = parent_ ? parent_->Child() : TraceContext::Start();
+    started_ = std::chrono::steady_clock::now();
+  }
   const std::string_view path = metadata(":path").value_or("");
   method_ = services.Find(path);
   if (method_ == nullptr) return Unimplemented("unknown method {}", path);
@@ -122,6 +127,7 @@ Status GrpcStream::AddData(std::string_view bytes) {
 Status GrpcStream::MessageDone() {
   if (++messages_ > 1 && !reader_) return Internal("a unary call carried more than one message");
   request_ = {message_.data(), message_length_};
+  received_bytes_ += message_length_;
   if (prefix_[0] > 1) return Internal("a message's compressed flag is {}", prefix_[0]);
   if (prefix_[0] == 1) {
     if (encoding_ == Encoding::kIdentity) return Internal("a compressed message without grpc-encoding");
@@ -215,6 +221,9 @@ void GrpcStream::Reset() {
   if (inflated_.capacity() > kKeptBytes) std::string().swap(inflated_);
   cancelled_.store(false, std::memory_order_relaxed);
   outgoing.clear();
+  parent_.reset();
+  trace_.trace_id.clear();
+  received_bytes_ = sent_bytes = 0;
   outgoing_at = 0;
   status = OkStatus();
   finished = refused = deferred = responded = false;

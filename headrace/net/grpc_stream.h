@@ -17,6 +17,7 @@
 #include "headrace/net/connection_loop.h"
 #include "headrace/net/event_loop.h"
 #include "headrace/net/grpc_call.h"
+#include "headrace/net/trace_context.h"
 
 namespace headrace::net {
 
@@ -62,7 +63,7 @@ class GrpcStream final : public EventLoop::Task {
   void Open(GrpcConnection* connection, int32_t id);
   void AddHeader(std::string_view name, std::string_view value);
   // Each returns the error to answer with, which ends the call.
-  Status HeadersDone(const GrpcServices& services, size_t max_message_bytes);
+  Status HeadersDone(const GrpcServices& services, size_t max_message_bytes, bool logged);
   Status AddData(std::string_view bytes);
   Status InputDone();
   // Whether the stream can be used again or freed by the connection; if not it frees itself later.
@@ -72,10 +73,15 @@ class GrpcStream final : public EventLoop::Task {
   int32_t id() const { return id_; }
   bool headers_done() const { return headers_done_; }
   bool answered() const { return answered_; }
+  const std::optional<TraceContext>& parent_trace() const { return parent_; }
+  const TraceContext& trace() const { return trace_; }  // empty when there is neither a parent nor a log
+  Deadline started() const { return started_; }
+  size_t received_bytes() const { return received_bytes_; }
 
   // What is to be sent; the connection's source of DATA frames.
   std::deque<GrpcOutgoing> outgoing;
   size_t outgoing_at = 0;  // bytes of the front message, its prefix included, that are in frames already
+  size_t sent_bytes = 0;   // of messages
   Status status;
   bool finished = false;   // `status` is final: trailers follow what is in `outgoing`
   bool refused = false;    // answered before the request had ended
@@ -129,6 +135,11 @@ class GrpcStream final : public EventLoop::Task {
   size_t messages_ = 0;
   std::string inflated_;
   std::span<char> request_;
+
+  std::optional<TraceContext> parent_;
+  TraceContext trace_;
+  Deadline started_{};
+  size_t received_bytes_ = 0;
 
   bool call_out_ = false;
   bool orphan_ = false;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "headrace/base/files.h"
+#include "headrace/net/access_log.h"
 
 namespace headrace::net {
 namespace {
@@ -112,8 +113,33 @@ void HttpConnection::Dispatch() {
   state_ = State::kHandling;
   responder_out_ = true;
   dispatching_ = true;
+  BeginTrace();
   shared_->handler->Handle(request_, HttpResponder(this));
   dispatching_ = false;
+}
+
+void HttpConnection::BeginTrace() {
+  trace_.trace_id.clear();
+  parent_.reset();
+  if (const auto header = request_.header("traceparent")) parent_ = TraceContext::Parse(*header);
+  if (!parent_ && options_.access_log == nullptr) return;
+  trace_ = parent_ ? parent_->Child() : TraceContext::Start();
+  dispatched_ = std::chrono::steady_clock::now();
+}
+
+void HttpConnection::LogAccess() {
+  if (options_.access_log == nullptr || trace_.trace_id.empty()) return;
+  options_.access_log->Record({.protocol = "http",
+                               .method = request_.method(),
+                               .target = request_.target(),
+                               .status = response_.status,
+                               .request_bytes = std::max(body_length_, request_.body().size()),
+                               .response_bytes = response_.body_bytes(),
+                               .duration = std::chrono::steady_clock::now() - dispatched_,
+                               .peer = peer_,
+                               .client_subject = client_subject_,
+                               .parent = parent_,
+                               .trace = trace_});
 }
 
 void HttpConnection::Complete() {
@@ -136,6 +162,7 @@ void HttpConnection::WriteResponse() {
   if (loop_->draining()) keep_alive_ = false;
   response_.close |= !keep_alive_;
   keep_alive_ = !response_.close;
+  if (!trace_.trace_id.empty()) response_.headers.append("traceparent: ").append(trace_.ToString()).append("\r\n");
   response_.Compose(request_, parser_ ? parser_->version() : 11, loop_->date());
   ContinueWriting();
 }
@@ -153,6 +180,8 @@ void HttpConnection::ContinueWriting() {
 
 void HttpConnection::ResponseWritten() {
   const bool unread = body_kind_ != BodyKind::kNone && !keep_alive_;
+  LogAccess();
+  trace_.trace_id.clear();
   NextRequest();
   if (!keep_alive_) {
     if (!unread) return Close();
@@ -190,6 +219,7 @@ void HttpConnection::Fail(int status, std::string_view message) {
   keep_alive_ = false;
   body_kind_ = BodyKind::kStreamed;  // of which something may be unread
   if (!parser_) request_ = HttpRequest();
+  BeginTrace();
   response_.status = status;
   response_.content_type = "application/json";
   response_.body = ErrorJson(message);

@@ -17,6 +17,7 @@
 #include "headrace/net/http_server.h"
 #include "headrace/net/request_parser.h"
 #include "headrace/net/response_writer.h"
+#include "headrace/net/trace_context.h"
 #include "headrace/net/transport.h"
 
 namespace headrace::net {
@@ -74,6 +75,8 @@ class HttpConnection final : public Connection,
   void Touch();
   void Dispatch();
   void Fail(int status, std::string_view message);
+  void BeginTrace();
+  void LogAccess();
   void WriteResponse();
   void ContinueWriting();
   void ResponseWritten();
@@ -118,6 +121,10 @@ class HttpConnection final : public Connection,
   std::string inflated_;
   int spool_ = -1;
   ResponseWriter response_;
+
+  std::optional<TraceContext> parent_;  // the client's
+  TraceContext trace_;                  // ours; empty when there is neither a parent nor a log
+  Deadline dispatched_{};
 };
 
 }  // namespace headrace::net

@@ -3,7 +3,8 @@
 // Keep-alive, pipelining (answers in order), chunked and Expect: 100-continue uploads, HEAD (the handler answers as for
 // GET; the body is not sent). The server itself answers malformed requests with 400, a head over its limit with 431, a
 // body over its limit with 413, an unknown content coding with 415, an unknown transfer coding with 501, each with
-// {"error":"…"} as application/json, and closes the connection.
+// {"error":"…"} as application/json, and closes the connection. A request with a W3C traceparent is answered with one
+// of the same trace.
 #pragma once
 #include <chrono>
 #include <memory>
@@ -17,6 +18,7 @@
 
 namespace headrace::net {
 
+class AccessLog;
 class SocketServer;
 
 struct HttpServerOptions {
@@ -31,6 +33,7 @@ struct HttpServerOptions {
   Duration body_timeout = std::chrono::seconds(60);    // without any progress of an upload or a download
   Duration idle_timeout = std::chrono::seconds(120);   // between two requests
   std::optional<TlsOptions> tls = {};                  // for TCP; a Unix socket stays plain
+  AccessLog* access_log = nullptr;                     // not owned; null: none
 };
 
 // Thread-safe.

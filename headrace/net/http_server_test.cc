@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "headrace/base/files.h"
+#include "headrace/base/json.h"
 #include "headrace/base/thread_pool.h"
+#include "headrace/net/access_log.h"
 #include "headrace/net/compression.h"
 #include "headrace/net/net_test_util.h"
 
@@ -185,6 +187,32 @@ TEST_F(HttpServerTest, SendsLargeAnswersAndAppendedPieces) {
   }
   server_->Stop(Deadline::max());  // the client may have read the answer before the server let go of it
   EXPECT_EQ(owner.use_count(), 1);
+}
+
+TEST_F(HttpServerTest, LogsRequestsWithTheirTrace) {
+  TempDir folder;
+  const auto path = folder.path() / "access.log";
+  auto log = *AccessLog::Open(path.string());
+  HttpServerOptions options;
+  options.access_log = log.get();
+  Start(Echo, options);
+  RawClient client(server_->port());
+  client.Send(
+      "POST /a?b HTTP/1.1\r\nContent-Length: 3\r\n"
+      "Traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n\r\nabc");
+  EXPECT_THAT(client.ReadResponse(), HasSubstr("\r\ntraceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-"));
+  client.Send("BAD\r\n\r\n");
+  EXPECT_THAT(client.ReadResponse(), HasSubstr(" 400 "));
+  server_->Stop(Deadline::max());
+  log.reset();
+  const std::string text = *ReadFile(path);
+  const json::object first = ParseJson(text.substr(0, text.find('\n')))->as_object();
+  EXPECT_EQ(first.at("method"), "POST");
+  EXPECT_EQ(first.at("target"), "/a?b");
+  EXPECT_EQ(first.at("status"), 200);
+  EXPECT_EQ(first.at("request_bytes"), 3);
+  EXPECT_EQ(first.at("parent_span_id"), "00f067aa0ba902b7");
+  EXPECT_THAT(text, HasSubstr("\"status\":400"));
 }
 
 TEST_F(HttpServerTest, HeadHasNoBodyAndHttp10Closes) {

@@ -135,6 +135,7 @@ void ResponseWriter::Compose(const HttpRequest& request, int version, std::strin
   }
   size_t length = body.size() + file_left_;
   for (const auto& piece : appended) length += piece.first.size();
+  body_bytes_ = length;
   ComposeHead(request, version, date, length);
 }
 

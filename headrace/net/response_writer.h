@@ -36,6 +36,8 @@ class ResponseWriter {
   void Compose(const HttpRequest& request, int version, std::string_view date);
   // kDone when all is written.
   IoResult Continue(Transport& transport);
+  // Of the composed answer, its head not counted.
+  size_t body_bytes() const { return body_bytes_; }
   // Empty for the next answer; keeps moderate buffers.
   void Reset();
 
@@ -45,6 +47,7 @@ class ResponseWriter {
   void Skip(size_t written);
 
   std::string head_;
+  size_t body_bytes_ = 0;
   std::vector<iovec> pieces_;
   size_t next_piece_ = 0;
   int file_ = -1;
