@@ -41,7 +41,8 @@ class StoresTest : public testing::Test {
   }
   std::vector<std::string> Names(const ListRequest& request) {
     std::vector<std::string> names;
-    for (const auto& experiment : experiments_->List(request).value().experiments) names.push_back(experiment.name);
+    const auto listed = experiments_->List(request).value();
+    for (const auto& experiment : listed.experiments) names.push_back(experiment.name);
     return names;
   }
 
