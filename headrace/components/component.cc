@@ -24,10 +24,7 @@ void AddPorts(std::string_view title, const std::vector<Port>& ports, std::strin
 
 const std::vector<const Component*>& AllComponents() {
   static const std::vector<const Component*> components = {
-      &ExampleGen(),
-      &StatisticsGen(),
-      &SchemaGen(),
-      &ExampleValidator(),
+      &ExampleGen(), &StatisticsGen(), &SchemaGen(), &ExampleValidator(), &Transform(),
   };
   return components;
 }

@@ -55,5 +55,6 @@ const Component& ExampleGen();
 const Component& StatisticsGen();
 const Component& SchemaGen();
 const Component& ExampleValidator();
+const Component& Transform();
 
 }  // namespace headrace::components
