@@ -93,7 +93,7 @@ class ProtoReader {
   std::string_view bytes_;
 };
 
-// Appends fields to a message. Field numbers below 16.
+// Appends fields to a message.
 class ProtoWriter {
  public:
   explicit ProtoWriter(std::string* out) : out_(out) {}
@@ -107,7 +107,7 @@ class ProtoWriter {
   }
   // The head of a field whose `size` bytes the caller writes next.
   void BytesHead(uint32_t field, size_t size) {
-    *out_ += static_cast<char>(field << 3 | static_cast<uint32_t>(ProtoReader::Type::kBytes));
+    Varint(field << 3 | static_cast<uint32_t>(ProtoReader::Type::kBytes));
     Varint(size);
   }
   void Bytes(uint32_t field, std::string_view value) {
@@ -119,9 +119,11 @@ class ProtoWriter {
     if (!value.empty()) Bytes(field, value);
   }
   void Number(uint32_t field, uint64_t value) {
-    *out_ += static_cast<char>(field << 3);
+    Varint(field << 3);
     Varint(value);
   }
+  // What BytesHead and its bytes take, for a field number below 16.
+  static size_t BytesSize(size_t size) { return 1 + VarintSize(size) + size; }
   static size_t VarintSize(uint64_t value) {
     size_t size = 1;
     for (; value >= 0x80; value >>= 7) size++;

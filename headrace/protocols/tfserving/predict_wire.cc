@@ -5,18 +5,18 @@
 #include <algorithm>
 #include <set>
 
+#include "headrace/protocols/common/proto_wire.h"
 #include "headrace/protocols/tfserving/model_server.h"
 #include "headrace/protocols/tfserving/tensor_wire.h"
-#include "headrace/protocols/tfserving/wire.h"
 
 namespace headrace::tfserving {
 namespace {
 
 bool ReadSpec(std::string_view message, ModelSpecView* spec) {
   spec->present = true;
-  WireReader reader(message);
+  ProtoReader reader(message);
   while (reader.Next()) {
-    if (reader.type() != WireType::kBytes) continue;
+    if (!reader.is_bytes()) continue;
     if (reader.field() == 1) spec->name = reader.bytes();
     if (reader.field() == 3) spec->signature = reader.bytes();
     if (reader.field() == 4) {
@@ -26,9 +26,9 @@ bool ReadSpec(std::string_view message, ModelSpecView* spec) {
     if (reader.field() != 2) continue;
     spec->label = {};
     spec->version = 0;
-    WireReader wrapper(reader.bytes());
+    ProtoReader wrapper(reader.bytes());
     while (wrapper.Next())
-      if (wrapper.Is(1, WireType::kVarint)) spec->version = static_cast<int64_t>(wrapper.number());
+      if (wrapper.field() == 1 && wrapper.is_varint()) spec->version = static_cast<int64_t>(wrapper.number());
     if (!wrapper.ok()) return false;
   }
   return reader.ok();
@@ -36,10 +36,10 @@ bool ReadSpec(std::string_view message, ModelSpecView* spec) {
 
 bool ReadInput(std::string_view entry, PredictView* view) {
   PredictView::Input input;
-  WireReader reader(entry);
+  ProtoReader reader(entry);
   while (reader.Next()) {
-    if (reader.Is(1, WireType::kBytes)) input.name = reader.bytes();
-    if (reader.Is(2, WireType::kBytes)) input.tensor = reader.bytes();
+    if (reader.field() == 1 && reader.is_bytes()) input.name = reader.bytes();
+    if (reader.field() == 2 && reader.is_bytes()) input.tensor = reader.bytes();
   }
   const auto same = std::ranges::find(view->inputs, input.name, &PredictView::Input::name);
   if (same != view->inputs.end()) {
@@ -95,25 +95,28 @@ Status SelectOutputs(const PredictView& view, InferRequest* request) {
   return OkStatus();
 }
 
-size_t EntrySize(std::string_view name, size_t tensor) { return BytesFieldSize(name.size()) + BytesFieldSize(tensor); }
+size_t EntrySize(std::string_view name, size_t tensor) {
+  return ProtoWriter::BytesSize(name.size()) + ProtoWriter::BytesSize(tensor);
+}
 
-void AppendSpec(std::string_view model, int64_t version, std::string_view signature, std::string* out) {
-  const size_t wrapper = version == 0 ? 0 : 1 + VarintSize(static_cast<uint64_t>(version));
-  AppendBytesHead(out, 2, BytesFieldSize(model.size()) + BytesFieldSize(wrapper) + BytesFieldSize(signature.size()));
-  AppendBytes(out, 1, model);
-  AppendBytesHead(out, 2, wrapper);
-  if (version != 0) AppendNumber(out, 1, static_cast<uint64_t>(version));
-  AppendBytes(out, 3, signature);
+void AppendSpec(std::string_view model, int64_t version, std::string_view signature, ProtoWriter writer) {
+  const size_t wrapper = version == 0 ? 0 : 1 + ProtoWriter::VarintSize(static_cast<uint64_t>(version));
+  writer.BytesHead(2, ProtoWriter::BytesSize(model.size()) + ProtoWriter::BytesSize(wrapper) +
+                          ProtoWriter::BytesSize(signature.size()));
+  writer.Bytes(1, model);
+  writer.BytesHead(2, wrapper);
+  if (version != 0) writer.Number(1, static_cast<uint64_t>(version));
+  writer.Bytes(3, signature);
 }
 
 }  // namespace
 
 Result<PredictView> ParsePredictRequest(std::string_view message) {
   PredictView view;
-  WireReader reader(message);
+  ProtoReader reader(message);
   bool good = true;
   while (good && reader.Next()) {
-    if (reader.type() != WireType::kBytes) continue;
+    if (!reader.is_bytes()) continue;
     if (reader.field() == 1) good = ReadSpec(reader.bytes(), &view.spec);
     if (reader.field() == 2) good = ReadInput(reader.bytes(), &view);
     if (reader.field() == 3) view.output_filter.push_back(reader.bytes());
@@ -136,15 +139,16 @@ Status BindPredict(const PredictView& view, Arena* arena, InferRequest* request)
 
 void AppendPredictResponse(std::string_view model, int64_t version, const InferRequest& request,
                            const InferResponse& response, bool tensor_content, std::string* out) {
+  ProtoWriter writer(out);
   for (size_t i = 0; i < response.outputs.size(); i++) {
     const std::string& name = request.signature->outputs[request.outputs[i]].name;
     const size_t size = TensorMessageSize(response.outputs[i], tensor_content);
-    AppendBytesHead(out, 1, EntrySize(name, size));
-    AppendBytes(out, 1, name);
-    AppendBytesHead(out, 2, size);
+    writer.BytesHead(1, EntrySize(name, size));
+    writer.Bytes(1, name);
+    writer.BytesHead(2, size);
     AppendTensorMessage(response.outputs[i], tensor_content, out);
   }
-  AppendSpec(model, version, request.signature->name, out);
+  AppendSpec(model, version, request.signature->name, writer);
 }
 
 }  // namespace headrace::tfserving

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "headrace/protocols/common/proto_wire.h"
 #include "headrace/protocols/tfserving/data_type.h"
-#include "headrace/protocols/tfserving/wire.h"
 
 namespace headrace::tfserving {
 namespace {
@@ -63,15 +63,15 @@ struct Head {
 Status Malformed(std::string_view input) { return InvalidArgument("input \"{}\": malformed TensorProto", input); }
 
 Status ReadShape(std::string_view message, Head* head) {
-  WireReader reader(message);
+  ProtoReader reader(message);
   while (reader.Next()) {
-    if (reader.Is(kUnknownRank, WireType::kVarint) && reader.number() != 0)
+    if (reader.field() == kUnknownRank && reader.is_varint() && reader.number() != 0)
       return InvalidArgument("input \"{}\": the tensor's shape has an unknown rank", head->input);
-    if (!reader.Is(kDim, WireType::kBytes)) continue;
+    if ((reader.field() != kDim || !reader.is_bytes())) continue;
     int64_t size = 0;
-    WireReader dim(reader.bytes());
+    ProtoReader dim(reader.bytes());
     while (dim.Next())
-      if (dim.Is(kDimSize, WireType::kVarint)) size = static_cast<int64_t>(dim.number());
+      if (dim.field() == kDimSize && dim.is_varint()) size = static_cast<int64_t>(dim.number());
     if (!dim.ok()) return Malformed(head->input);
     if (head->shape.size() == kMaxRank)
       return InvalidArgument("input \"{}\": more than {} dimensions", head->input, kMaxRank);
@@ -81,11 +81,11 @@ Status ReadShape(std::string_view message, Head* head) {
 }
 
 Status ReadHead(std::string_view message, Head* head) {
-  WireReader reader(message);
+  ProtoReader reader(message);
   while (reader.Next()) {
-    if (reader.Is(kDtype, WireType::kVarint)) head->type_number = static_cast<int>(reader.number());
-    if (reader.Is(kContent, WireType::kBytes)) head->content = reader.bytes();
-    if (reader.Is(kShape, WireType::kBytes)) HR_RETURN_IF_ERROR(ReadShape(reader.bytes(), head));
+    if (reader.field() == kDtype && reader.is_varint()) head->type_number = static_cast<int>(reader.number());
+    if (reader.field() == kContent && reader.is_bytes()) head->content = reader.bytes();
+    if (reader.field() == kShape && reader.is_bytes()) HR_RETURN_IF_ERROR(ReadShape(reader.bytes(), head));
   }
   if (!reader.ok()) return Malformed(head->input);
   head->type = FromTensorFlowType(head->type_number);
@@ -114,11 +114,12 @@ Tensor Wrap(const Head& head, std::string_view bytes, Arena* arena) {
 Result<Tensor> StringContent(const Head& head, Arena* arena) {
   if (head.elements > head.content.size()) return std::unexpected(Malformed(head.input));
   const auto views = arena->AllocateArray<std::string_view>(head.elements);
-  WireReader lengths(head.content);
+  std::string_view lengths = head.content;
   size_t total = 0;
   for (auto& view : views) {
     uint64_t length = 0;
-    if (!lengths.ReadVarint(&length) || length > head.content.size()) return std::unexpected(Malformed(head.input));
+    if (!ProtoReader::TakeVarint(&lengths, &length) || length > head.content.size())
+      return std::unexpected(Malformed(head.input));
     view = {head.content.data(), length};
     total += length;
   }
@@ -175,18 +176,18 @@ struct Elements {
   }
 };
 
-bool AddField(const WireReader& field, const List& list, Elements* elements) {
-  if (list.kind == ListKind::kBytes) return field.type() == WireType::kBytes && elements->AddString(field.bytes());
+bool AddField(const ProtoReader& field, const List& list, Elements* elements) {
+  if (list.kind == ListKind::kBytes) return field.is_bytes() && elements->AddString(field.bytes());
   if (list.kind == ListKind::kRaw) {
-    if (field.type() == WireType::kVarint) return false;
-    return field.bytes().size() % list.unit == 0 && elements->AddRaw(field.bytes());
+    if (field.is_bytes()) return field.bytes().size() % list.unit == 0 && elements->AddRaw(field.bytes());
+    const uint64_t bits = field.number();
+    return !field.is_varint() && elements->AddRaw({reinterpret_cast<const char*>(&bits), list.unit});
   }
-  if (field.type() == WireType::kVarint) return elements->AddNumber(field.number());
-  if (field.type() != WireType::kBytes) return false;
-  WireReader packed(field.bytes());
-  while (!packed.AtEnd()) {
+  if (field.is_varint()) return elements->AddNumber(field.number());
+  if (!field.is_bytes()) return false;
+  for (std::string_view packed = field.bytes(); !packed.empty();) {
     uint64_t value = 0;
-    if (!packed.ReadVarint(&value) || !elements->AddNumber(value)) return false;
+    if (!ProtoReader::TakeVarint(&packed, &value) || !elements->AddNumber(value)) return false;
   }
   return true;
 }
@@ -209,15 +210,15 @@ Result<Tensor> FromList(const Head& head, std::string_view message, Arena* arena
   const size_t size = strings ? sizeof(std::string_view) : DataTypeSize(head.type);
   // The usual case: one packed list that fills the shape, used where it lies.
   if (list.kind == ListKind::kRaw && head.elements <= message.size()) {
-    for (WireReader reader(message); reader.Next();)
-      if (reader.Is(list.field, WireType::kBytes) && reader.bytes().size() == head.elements * size)
+    for (ProtoReader reader(message); reader.Next();)
+      if (reader.field() == list.field && reader.is_bytes() && reader.bytes().size() == head.elements * size)
         return Wrap(head, reader.bytes(), arena);
   }
   if (head.elements > std::max(kMaxRepeatedBytes, message.size()) / size)
     return std::unexpected(InvalidArgument("input \"{}\": {} bytes are too few for the shape {}", head.input,
                                            message.size(), ShapeToString(head.shape)));
   Elements elements{head, arena->Allocate(head.elements * size + 1, 64), head.elements};
-  for (WireReader reader(message); reader.Next();) {
+  for (ProtoReader reader(message); reader.Next();) {
     if (reader.field() != list.field || AddField(reader, list, &elements)) continue;
     return std::unexpected(InvalidArgument("input \"{}\": malformed values, or more than the shape {} holds",
                                            head.input, ShapeToString(head.shape)));
@@ -262,45 +263,46 @@ bool IsRaw(const Tensor& tensor, const List& list, bool content) {
 
 size_t VarintListSize(const Tensor& tensor) {
   size_t size = 0;
-  VisitVarints(tensor, [&](uint64_t value) { size += VarintSize(value); });
+  VisitVarints(tensor, [&](uint64_t value) { size += ProtoWriter::VarintSize(value); });
   return size;
 }
 
 size_t ElementsSize(const Tensor& tensor, bool content) {
   const List list = ListOf(tensor.type());
-  const size_t tag = VarintSize((content && tensor.type() != DataType::kString ? kContent : list.field) << 3);
+  const size_t tag =
+      ProtoWriter::VarintSize((content && tensor.type() != DataType::kString ? kContent : list.field) << 3);
   if (tensor.type() == DataType::kString) {
     size_t size = 0;
-    for (const std::string_view text : tensor.strings()) size += BytesFieldSize(text.size());
+    for (const std::string_view text : tensor.strings()) size += ProtoWriter::BytesSize(text.size());
     return size;
   }
   const size_t length = IsRaw(tensor, list, content) ? tensor.bytes() : VarintListSize(tensor);
-  return length == 0 ? 0 : tag + VarintSize(length) + length;
+  return length == 0 ? 0 : tag + ProtoWriter::VarintSize(length) + length;
 }
 
-void AppendElements(const Tensor& tensor, bool content, std::string* out) {
+void AppendElements(const Tensor& tensor, bool content, ProtoWriter writer) {
   const List list = ListOf(tensor.type());
   if (tensor.type() == DataType::kString) {
-    for (const std::string_view text : tensor.strings()) AppendBytes(out, list.field, text);
+    for (const std::string_view text : tensor.strings()) writer.Bytes(list.field, text);
     return;
   }
   if (IsRaw(tensor, list, content)) {
     const std::string_view bytes(static_cast<const char*>(tensor.data()), tensor.bytes());
-    if (!bytes.empty()) AppendBytes(out, content ? kContent : list.field, bytes);
+    if (!bytes.empty()) writer.Bytes(content ? kContent : list.field, bytes);
     return;
   }
   const size_t length = VarintListSize(tensor);
   if (length == 0) return;
-  AppendBytesHead(out, list.field, length);
-  VisitVarints(tensor, [&](uint64_t value) { AppendVarint(out, value); });
+  writer.BytesHead(list.field, length);
+  VisitVarints(tensor, [&](uint64_t value) { writer.Varint(value); });
 }
 
 // Negative sizes do not occur in a result.
-size_t DimSize(int64_t size) { return size == 0 ? 0 : 1 + VarintSize(static_cast<uint64_t>(size)); }
+size_t DimSize(int64_t size) { return size == 0 ? 0 : 1 + ProtoWriter::VarintSize(static_cast<uint64_t>(size)); }
 
 size_t ShapeSize(const Shape& shape) {
   size_t size = 0;
-  for (const int64_t dimension : shape) size += BytesFieldSize(DimSize(dimension));
+  for (const int64_t dimension : shape) size += ProtoWriter::BytesSize(DimSize(dimension));
   return size;
 }
 
@@ -314,18 +316,19 @@ Result<Tensor> ParseTensor(std::string_view message, std::string_view input, Are
 }
 
 size_t TensorMessageSize(const Tensor& tensor, bool content) {
-  return 1 + VarintSize(static_cast<uint64_t>(TensorFlowType(tensor.type()))) +
-         BytesFieldSize(ShapeSize(tensor.shape())) + ElementsSize(tensor, content);
+  return 1 + ProtoWriter::VarintSize(static_cast<uint64_t>(TensorFlowType(tensor.type()))) +
+         ProtoWriter::BytesSize(ShapeSize(tensor.shape())) + ElementsSize(tensor, content);
 }
 
 void AppendTensorMessage(const Tensor& tensor, bool content, std::string* out) {
-  AppendNumber(out, kDtype, static_cast<uint64_t>(TensorFlowType(tensor.type())));
-  AppendBytesHead(out, kShape, ShapeSize(tensor.shape()));
+  ProtoWriter writer(out);
+  writer.Number(kDtype, static_cast<uint64_t>(TensorFlowType(tensor.type())));
+  writer.BytesHead(kShape, ShapeSize(tensor.shape()));
   for (const int64_t dimension : tensor.shape()) {
-    AppendBytesHead(out, kDim, DimSize(dimension));
-    if (dimension != 0) AppendNumber(out, kDimSize, static_cast<uint64_t>(dimension));
+    writer.BytesHead(kDim, DimSize(dimension));
+    if (dimension != 0) writer.Number(kDimSize, static_cast<uint64_t>(dimension));
   }
-  AppendElements(tensor, content, out);
+  AppendElements(tensor, content, writer);
 }
 
 }  // namespace headrace::tfserving
