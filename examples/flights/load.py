@@ -1,0 +1,70 @@
+"""A small load generator: it never stops asking, and checks each answer to the bit."""
+
+import collections
+import http.client
+import json
+import threading
+import time
+
+
+class Load:
+    """Threads that predict one row over and over. Every answer must be one of `expected`, which may grow; anything else,
+    an HTTP error or a lost connection included, is a failure."""
+
+    def __init__(self, port, model, row, expected, threads=2):
+        self._port = port
+        self._path = f"/v1/models/{model}:predict"
+        self._body = json.dumps({"instances": [row]})
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self.answers = collections.Counter()  # prediction → how often
+        self.failures = collections.Counter()  # what went wrong → how often
+        self.slowest = 0.0
+        self._expected = expected
+        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(threads)]
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    @property
+    def sent(self):
+        with self._lock:
+            return self.answers.total() + self.failures.total()
+
+    @property
+    def failed(self):
+        """Requests that failed or answered what no version answers."""
+        with self._lock:
+            wrong = sum(count for answer, count in self.answers.items() if answer not in self._expected())
+            return self.failures.total() + wrong
+
+    def _run(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+        while not self._stop.is_set():
+            started = time.monotonic()
+            try:
+                connection.request("POST", self._path, self._body, {"Content-Type": "application/json"})
+                response = connection.getresponse()
+                text = response.read()
+                if response.status != 200:
+                    self._fail(f"HTTP {response.status}: {text[:200].decode(errors='replace')}")
+                    continue
+                answer = json.loads(text)["predictions"][0]
+            except (OSError, http.client.HTTPException, ValueError, LookupError) as error:
+                self._fail(f"{type(error).__name__}: {error}")
+                connection.close()
+                continue
+            with self._lock:
+                self.answers[json.dumps(answer)] += 1
+                self.slowest = max(self.slowest, time.monotonic() - started)
+
+    def _fail(self, what):
+        with self._lock:
+            self.failures[what] += 1

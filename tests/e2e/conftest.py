@@ -1,0 +1,54 @@
+"""What the end-to-end tests share: the program, a folder of its own for each test, servers that end with their test."""
+
+import pathlib
+import sys
+
+import numpy
+import onnx
+import pytest
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPOSITORY / "examples" / "flights"))
+
+import local_server  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def headrace():
+    """The program's path: HEADRACE_BINARY, else build/headrace."""
+    return local_server.binary()
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """serve(argument…): a running `headrace serve` on free ports."""
+    servers = []
+
+    def start(*arguments):
+        servers.append(local_server.ModelServer(tmp_path / f"serve-{len(servers)}.log", arguments))
+        return servers[-1].start()
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def up(tmp_path):
+    """A running `headrace up` on free ports, with its state in the test's folder."""
+    with local_server.Server(tmp_path / "state") as server:
+        yield server
+
+
+def write_model(base_path, version, add):
+    """Publishes an ONNX model y = x + add (float32, any length) as a version: written aside, then renamed."""
+    x = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [None])
+    y = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [None])
+    constant = onnx.numpy_helper.from_array(numpy.array(add, numpy.float32), "add")
+    node = onnx.helper.make_node("Add", ["x", "add"], ["y"])
+    graph = onnx.helper.make_graph([node], "adder", [x], [y], [constant])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 15)], ir_version=8)
+    aside = pathlib.Path(base_path) / f"{version}.aside"
+    aside.mkdir(parents=True)
+    onnx.save(model, aside / "model.onnx")
+    return aside.rename(aside.with_name(str(version)))
