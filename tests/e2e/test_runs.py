@@ -9,7 +9,7 @@ from kfp import compiler, dsl
 from local_server import Server, wait_until
 
 
-@dsl.component
+@dsl.component(base_image="python:3.11")
 def note(journal: str, word: str, text: dsl.Output[dsl.Artifact]) -> str:
     """Writes the word down, once for each time that this runs, and hands it on."""
     with open(journal, "a") as file:
@@ -19,7 +19,7 @@ def note(journal: str, word: str, text: dsl.Output[dsl.Artifact]) -> str:
     return word
 
 
-@dsl.component
+@dsl.component(base_image="python:3.11")
 def wait_for(gate: str, word: str) -> str:
     """Runs until somebody makes the file `gate`."""
     import os
