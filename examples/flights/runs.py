@@ -1,6 +1,6 @@
 """The flights pipeline on a server, through KFP's own SDK; and what its runs left on disk."""
 
-import json
+import datetime
 import struct
 import time
 import warnings
@@ -13,7 +13,7 @@ from kfp import compiler  # noqa: E402
 
 from pipeline import flights  # noqa: E402
 
-ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
+ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED", "CACHED")
 
 
 def bits(number):
@@ -47,24 +47,23 @@ class Runs:
         """Shows the run's tasks as they end, until the run has ended: its state, and {task: state}."""
         states, started = {}, time.monotonic()
         while True:
-            run = self._client.get_run(run_id)
-            tasks = [task for task in (run.run_details and run.run_details.task_details) or [] if task.display_name]
-            for task in sorted(tasks, key=lambda t: str(t.end_time)):
-                if task.state in ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED", "CACHED"):
-                    self._show(task, states)
-            if run.state in ENDED:
-                self._out.line(f"  run {run.state.lower()} after {time.monotonic() - started:.1f} s")
-                return run.state, states
-            running = [task.display_name for task in tasks if task.state == "RUNNING"]
+            run = self._server.run(run_id)
+            tasks = [task for task in run.get("run_details", {}).get("task_details", []) if "display_name" in task]
+            ended = [task for task in tasks if task["state"] in ENDED and task["display_name"] not in states]
+            for task in sorted(ended, key=lambda task: task["end_time"]):
+                states[task["display_name"]] = task["state"]
+                self._show(task)
+            if run["state"] in ENDED:
+                self._out.line(f"  run {run['state'].lower()} after {time.monotonic() - started:.1f} s")
+                return run["state"], states
+            running = [task["display_name"] for task in tasks if task["state"] == "RUNNING"]
             self._out.live(f"  {time.monotonic() - started:6.1f} s  {', '.join(running)} …")
             time.sleep(0.2)
 
-    def _show(self, task, states):
-        if task.display_name in states:
-            return
-        states[task.display_name] = task.state
-        seconds = (task.end_time - task.start_time).total_seconds() if task.start_time and task.end_time else 0.0
-        self._out.line(f"  {task.display_name:<20} {task.state.lower():<10} {seconds:6.1f} s")
+    def _show(self, task):
+        started, ended = (datetime.datetime.fromisoformat(task[key]) for key in ("start_time", "end_time"))
+        seconds = (ended - started).total_seconds()
+        self._out.line(f"  {task['display_name']:<20} {task['state'].lower():<10} {seconds:6.1f} s")
 
     def artifact(self, run_id, task, output):
         """What the task wrote as that output, this run or, when it came from the cache, an earlier one."""
