@@ -107,7 +107,7 @@ def trainer(
         "seed": 2013,
         "deterministic": True,
         "force_row_wise": True,
-        "num_threads": 2,
+        "num_threads": 1,
         "verbosity": -1,
     }
     booster = lightgbm.train(parameters, lightgbm.Dataset(features, late, feature_name=columns), num_boost_round=trees)
