@@ -182,7 +182,8 @@ TEST_P(EngineConformance, RefusesAWrongShapeAndGoesOn) {
 TEST_P(EngineConformance, AnswersOutliveTheModel) {
   auto servable = Load(Kind::kTwoOutputs);
   InferResponse response;
-  ASSERT_EQ(Infer(*servable, {Tensor::Of<float>(Shape{1}, {4})}, &response), OkStatus());
+  const auto sum = static_cast<uint32_t>(servable->signatures()[0].OutputIndex("sum"));
+  ASSERT_EQ(Infer(*servable, {Tensor::Of<float>(Shape{1}, {4})}, &response, {sum}), OkStatus());
   servable.reset();
   EXPECT_EQ(response.outputs[0].values<float>()[0], 8);
 }

@@ -1,6 +1,7 @@
 // An ONNX Runtime session as a Servable.
 #pragma once
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "headrace/backends/onnxruntime/ort_api.h"
@@ -16,6 +17,7 @@ class SessionServable : public Servable {
 
   const std::vector<Signature>& signatures() const override { return signatures_; }
   void Infer(const InferRequest& request, InferResponse* response, InferDone done) override;
+  std::string_view platform() const override { return "onnxruntime_onnx"; }
   size_t memory_bytes() const override { return memory_bytes_; }
 
  private:

@@ -2,7 +2,7 @@
 
 #include <optional>
 
-#include "headrace/protocols/common/proto_wire.h"
+#include "headrace/base/proto_wire.h"
 #include "headrace/protocols/oip/grpc_contents.h"
 
 namespace headrace::oip {

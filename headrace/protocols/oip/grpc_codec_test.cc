@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
-#include "headrace/protocols/common/proto_wire.h"
+#include "headrace/base/proto_wire.h"
 #include "proto/inference/grpc_service.pb.h"
 
 namespace headrace::oip {

@@ -2,7 +2,7 @@
 
 #include <type_traits>
 
-#include "headrace/protocols/common/proto_wire.h"
+#include "headrace/base/proto_wire.h"
 
 namespace headrace::oip {
 namespace {

@@ -4,7 +4,7 @@
 #include <deque>
 
 #include "headrace/base/mutex.h"
-#include "headrace/protocols/common/proto_wire.h"
+#include "headrace/base/proto_wire.h"
 #include "headrace/protocols/oip/grpc_codec.h"
 
 namespace headrace::oip {
