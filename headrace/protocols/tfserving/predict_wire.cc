@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <set>
 
-#include "headrace/protocols/common/proto_wire.h"
+#include "headrace/base/proto_wire.h"
 #include "headrace/protocols/tfserving/model_server.h"
 #include "headrace/protocols/tfserving/tensor_wire.h"
 

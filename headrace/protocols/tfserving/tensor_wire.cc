@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <type_traits>
 
-#include "headrace/protocols/common/proto_wire.h"
+#include "headrace/base/proto_wire.h"
 #include "headrace/protocols/tfserving/data_type.h"
 
 namespace headrace::tfserving {
