@@ -66,13 +66,13 @@ TEST(CelErrorTest, NamesTheColumnOrTheKey) {
 }
 
 TEST(CelPropertyTest, ComparisonsAgreeWithNumbers) {
-  rc::check([](int a, int b) {
+  EXPECT_TRUE(rc::check([](int a, int b) {
     const auto eval = [&](std::string_view op) { return Eval(fmt::format("({}) {} ({})", a, op, b)) == "true"; };
     RC_ASSERT(eval("<") == (a < b));
     RC_ASSERT(eval(">=") == (a >= b));
     RC_ASSERT(eval("==") == (a == b));
     RC_ASSERT(eval("!=") == (a != b));
-  });
+  }));
 }
 
 }  // namespace

@@ -32,9 +32,9 @@ std::string_view ParameterTypeName(ParameterType type);  // "NUMBER_DOUBLE" …
 
 struct ParameterSpec {
   ParameterType type = ParameterType::kUnspecified;
-  std::optional<json::value> default_value;
+  std::optional<json::value> default_value = {};
   bool optional = false;
-  std::vector<json::value> literals;  // the only values allowed, when not empty
+  std::vector<json::value> literals = {};  // the only values allowed, when not empty
 };
 
 struct ArtifactSpec {

@@ -23,14 +23,15 @@ bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 // [-+]?[0-9][0-9_]*\.[0-9_]*([eE][-+][0-9]+)? and the form that starts with the point: PyYAML's resolver.
 bool LooksLikeFloat(std::string_view text) {
-  if (!text.empty() && (text[0] == '-' || text[0] == '+')) text.remove_prefix(1);
+  const bool sign = !text.empty() && (text[0] == '-' || text[0] == '+');
+  if (sign) text.remove_prefix(1);
   size_t i = 0;
   while (i < text.size() && (IsDigit(text[i]) || (i > 0 && text[i] == '_'))) i++;
   const bool digits_first = i > 0;
   if (i == text.size() || text[i] != '.') return false;
   const size_t point = i++;
   while (i < text.size() && (IsDigit(text[i]) || text[i] == '_')) i++;
-  if (!digits_first && (i == point + 1 || !IsDigit(text[point + 1]))) return false;
+  if (!digits_first && (sign || i == point + 1 || !IsDigit(text[point + 1]))) return false;
   if (i == text.size()) return true;
   if (text[i] != 'e' && text[i] != 'E') return false;
   i++;
