@@ -6,10 +6,11 @@
 #include <thread>
 
 #include "headrace/app/builtins.h"
+#include "headrace/base/files.h"
 #include "headrace/serving/model_manager.h"
 #include "headrace/serving/predictor.h"
-#include "tests/conformance/engine_conformance.h"
 #include "tests/conformance/onnx_models.h"
+#include "tests/conformance/resident_memory.h"
 
 namespace headrace::app {
 namespace {

@@ -19,6 +19,7 @@
 #include "headrace/base/files.h"
 #include "headrace/core/engine.h"
 #include "tests/conformance/engine_test_model.h"
+#include "tests/conformance/resident_memory.h"
 
 namespace headrace {
 
@@ -33,14 +34,6 @@ struct EngineUnderTest {
 
 inline std::string EngineName(const testing::TestParamInfo<EngineUnderTest>& info) { return info.param.name; }
 inline void PrintTo(const EngineUnderTest& under_test, std::ostream* out) { *out << under_test.name; }
-
-// Resident bytes of this process.
-inline size_t ResidentMemory() {
-  std::ifstream statm("/proc/self/statm");
-  size_t total = 0, resident = 0;
-  statm >> total >> resident;
-  return resident * static_cast<size_t>(sysconf(_SC_PAGESIZE));
-}
 
 class EngineConformance : public testing::TestWithParam<EngineUnderTest> {
  protected:
