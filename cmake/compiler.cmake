@@ -14,6 +14,9 @@ set(CMAKE_INSTALL_RPATH "\$ORIGIN/lib;\$ORIGIN/../lib")
 # Dev: short compile times; rooms on the request path raise their own level (hr_room, below).
 set(CMAKE_CXX_FLAGS_DEV "-O1 -g1")
 set(CMAKE_C_FLAGS_DEV "-O1 -g1")
+if(HEADRACE_SANITIZE MATCHES "address")
+  set(CMAKE_CXX_FLAGS_DEV "-O0 -g1") # checks multiply what the optimiser has to read: compiling takes twice as long at -O1
+endif()
 set(CMAKE_CXX_FLAGS_RELEASE "-O3 -g1 -DNDEBUG")
 
 # DT_RPATH, not DT_RUNPATH: it also serves the libraries that the libraries beside the program load (tools/package).
