@@ -2,7 +2,8 @@
 # Installs what Headrace needs to build and test, from the manifests beside this file. Safe to run again: a step whose
 # manifest has not changed and whose results are in place is skipped.
 #
-# Usage: third_party/setup.sh [--relock]
+# Usage: third_party/setup.sh [--relock | --check]
+#   --check         install nothing; say what is missing or out of date, and exit with 1 if anything is
 #   --relock        resolve pypi-test.in and examples/flights/requirements.in anew into the .txt beside them, and stop
 #   HEADRACE_DEPS   where the libraries and tools go (default: <repository>/.deps)
 set -euo pipefail
@@ -33,7 +34,12 @@ step() {
   shift 2
   hash=$({ declare -f "install_$name"; cat "$@"; } | sha256sum | cut -d' ' -f1)
   if [[ -e $check && -e $stamp && $(<"$stamp") == "$hash" ]]; then
-    say "$name: in place"
+    [[ -n $check_only ]] || say "$name: in place"
+    return
+  fi
+  if [[ -n $check_only ]]; then
+    say "$name: missing or out of date"
+    outdated=1
     return
   fi
   say "$name: installing…"
@@ -230,18 +236,7 @@ install_swagger_ui() {
   npm_unpack swagger-ui-dist "$deps/swagger-ui" '*/swagger-ui.css'
 }
 
-main() {
-  if [[ ${1:-} == --relock ]]; then
-    relock
-    return
-  fi
-  local started=$SECONDS
-  mkdir -p "$deps/.stamps"
-  exec 8>"$deps/.lock"
-  flock -n 8 || { say "waiting for another set-up…"; flock 8; }
-  install_debian_packages
-  scratch=$(mktemp -d)
-  trap 'rm -rf "$scratch"' EXIT
+all_steps() {
   step tools "$deps/bin/npm" "$here/pypi.txt"
   step onnxruntime "$deps/onnxruntime/lib/libonnxruntime.so.1" "$here/npm.txt" "$here/pypi.txt"
   step duckdb "$deps/duckdb/include/duckdb.h" "$here/npm.txt"
@@ -249,6 +244,30 @@ main() {
   step test_env "$deps/test-venv/bin/pytest" "$here/pypi-test.txt"
   step flights_env "$deps/flights-venv/bin/kfp" "$flights/requirements.txt"
   step tensorflow_messages "$test_site/tensorflow/core/framework/tensor_pb2.py" "$here/pypi.txt" "$here/pypi-test.txt"
+}
+
+main() {
+  local started=$SECONDS
+  check_only=''
+  case ${1:-} in
+    --relock)
+      relock
+      return
+      ;;
+    --check)
+      check_only=1 outdated=''
+      all_steps
+      [[ -z $outdated ]]
+      return
+      ;;
+  esac
+  mkdir -p "$deps/.stamps"
+  exec 8>"$deps/.lock"
+  flock -n 8 || { say "waiting for another set-up…"; flock 8; }
+  install_debian_packages
+  scratch=$(mktemp -d)
+  trap 'rm -rf "$scratch"' EXIT
+  all_steps
   say "everything is in $deps ($((SECONDS - started)) s)"
 }
 

@@ -61,8 +61,8 @@ class LineageRecorder {
   // Inserts the execution, or updates the one of that name, with its artifacts, events and contexts; nothing of it is
   // visible unless `transaction` commits. Recording the same again changes nothing. Fills the ids of `execution` and of
   // the events' artifacts. An artifact with id 0 is the recorded one of equal URI and digest, if any, so that a source
-  // file read by two runs is one node. An output whose metadata has `sources` ([{"uri":…, "sha256":…}, …]) makes each of
-  // these files an input of the execution.
+  // file read by two runs is one node. An output whose metadata has `sources` ([{"uri":…, "sha256":…}, …]) makes each
+  // of these files an input of the execution.
   virtual Status Record(Transaction& transaction, Execution* execution, std::vector<LineageEvent>* events,
                         const std::vector<ContextRef>& contexts) = 0;
 };

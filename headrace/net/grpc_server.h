@@ -22,9 +22,9 @@ class SocketServer;
 
 struct GrpcServerOptions {
   std::string address = "127.0.0.1";
-  int port = 0;             // 0: any free one; -1: no TCP
+  int port = 0;                  // 0: any free one; -1: no TCP
   std::string unix_socket = {};  // a path to listen on too
-  int threads = 1;          // loops
+  int threads = 1;               // loops
   size_t max_message_bytes = size_t{1} << 30;
   size_t max_connections = 16384;
   uint32_t max_concurrent_streams = 1024;  // of one connection

@@ -120,8 +120,8 @@ Result<std::unique_ptr<Connection>> Connection::Open(const std::filesystem::path
     return std::unexpected(InvalidArgument("database file {}: a name with a double quote cannot be opened", name));
   std::unique_ptr<Connection> connection;
   try {
-    connection.reset(new Connection(
-        fmt::format("db=\"{}\" timeout={}{}", name, timeout_s, read_only ? " readonly=true" : "")));
+    connection.reset(
+        new Connection(fmt::format("db=\"{}\" timeout={}{}", name, timeout_s, read_only ? " readonly=true" : "")));
   } catch (const soci::sqlite3_soci_error& error) {
     return std::unexpected(
         Status(CodeOf(error.result(), error.result()), fmt::format("database file {}: {}", name, error.what())));
