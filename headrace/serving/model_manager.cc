@@ -228,6 +228,8 @@ Status ModelManager::WaitAvailable(const std::vector<std::string>& models, Deadl
   return impl_->WaitAvailable(models, deadline, false);
 }
 
+void ModelManager::EndWaits() { impl_->reconciler.EndWaits(); }
+
 void ModelManager::PollNow() { impl_->reconciler.Poll(); }
 
 void ModelManager::AddListener(std::function<void(const VersionEvent&)> listener) {

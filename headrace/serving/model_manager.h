@@ -6,6 +6,7 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -49,6 +50,9 @@ struct ModelManagerOptions {
   Duration load_retry_interval = std::chrono::milliseconds(200);  // doubled after each try, at most 30 s
   size_t memory_limit_bytes = 0;                                  // of all versions together; 0: none
   bool enable_warmup = true;
+  // Warms a version up from its files before it is AVAILABLE: true when there was something to run, else requests made
+  // from its signatures are. An error fails the load. Blocks; called by several threads at once.
+  std::function<Result<bool>(const std::filesystem::path& version_dir, Servable& servable)> warmup;
   bool allow_labels_for_unavailable = false;
   size_t history_per_model = 32;  // how many ended versions stay in the status
 };
@@ -101,6 +105,8 @@ class ModelManager {
   // Waits until each of `models` (empty: all that are configured) has an AVAILABLE version. kDeadlineExceeded names
   // the models that have none; the load error when every wanted version of a model has failed.
   Status WaitAvailable(const std::vector<std::string>& models, Deadline deadline) const;
+  // Ends waits, now and from now on, as if their time were over: for a quick shutdown.
+  void EndWaits();
   // Looks at the base paths now instead of at the next poll; returns when this look is done (loads may go on).
   void PollNow();
 

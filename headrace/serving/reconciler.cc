@@ -254,13 +254,19 @@ bool Reconciler::WaitUntil(Deadline deadline, const std::function<bool(const Mod
   while (!done(models_)) {
     if (deadline == Deadline::max()) {
       changed_.Wait(mutex_);
-    } else if (deadline <= std::chrono::steady_clock::now()) {
+    } else if (waits_ended_ || deadline <= std::chrono::steady_clock::now()) {
       return false;
     } else {
       changed_.WaitUntil(mutex_, deadline);
     }
   }
   return true;
+}
+
+void Reconciler::EndWaits() {
+  MutexLock lock(mutex_);
+  waits_ended_ = true;
+  changed_.NotifyAll();
 }
 
 void Reconciler::AddListener(std::function<void(const VersionEvent&)> listener) {

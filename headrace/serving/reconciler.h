@@ -37,6 +37,7 @@ class Reconciler {
   // Calls `done` under the lock after each change of state until it returns true, or until `deadline`: false.
   using Models = std::map<std::string, ModelRecord, std::less<>>;
   bool WaitUntil(Deadline deadline, const std::function<bool(const Models&)>& done) const;
+  void EndWaits();
   void AddListener(std::function<void(const VersionEvent&)> listener);
 
  private:
@@ -73,6 +74,7 @@ class Reconciler {
   std::vector<VersionEvent> events_ HR_GUARDED_BY(mutex_);
   Deadline next_try_ HR_GUARDED_BY(mutex_) = Deadline::max();
   bool stopping_ HR_GUARDED_BY(mutex_) = false;
+  bool waits_ended_ HR_GUARDED_BY(mutex_) = false;
   bool availability_changed_ HR_GUARDED_BY(mutex_) = false;
 
   Mutex poll_mutex_;      // one look at the base paths at a time; before mutex_

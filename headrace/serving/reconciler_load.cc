@@ -67,7 +67,12 @@ Status Reconciler::LoadOnce(ModelRecord* model, VersionRecord* version, const Mo
   };
   *loaded = std::make_shared<LoadedVersion>(config.name, version->found.version, std::move(servable),
                                             std::move(batches), drained);
-  if (options_.enable_warmup) WarmUpFromSignatures(*(*loaded)->servable(), &(*loaded)->runtime());
+  if (!options_.enable_warmup) return OkStatus();
+  if (options_.warmup) {
+    HR_ASSIGN_OR_RETURN(const bool warm, options_.warmup(source.dir, *(*loaded)->servable()));
+    if (warm) return OkStatus();
+  }
+  WarmUpFromSignatures(*(*loaded)->servable(), &(*loaded)->runtime());
   return OkStatus();
 }
 
