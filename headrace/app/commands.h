@@ -23,6 +23,7 @@ ExitCode Report(std::string_view command, const Status& status);
 void AddComponentCommand(CLI::App& program, int* exit_code);
 void AddLineageCommand(CLI::App& program, int* exit_code);
 void AddRunCommand(CLI::App& program, int* exit_code);
+void AddServeCommand(CLI::App& program, int* exit_code);
 void AddUpCommand(CLI::App& program, int* exit_code);
 void AddVersionCommand(CLI::App& program, int* exit_code);
 

@@ -30,6 +30,7 @@ int Run(int argc, char** argv) {
   headrace::app::AddComponentCommand(program, &exit_code);
   headrace::app::AddLineageCommand(program, &exit_code);
   headrace::app::AddRunCommand(program, &exit_code);
+  headrace::app::AddServeCommand(program, &exit_code);
   headrace::app::AddUpCommand(program, &exit_code);
   headrace::app::AddVersionCommand(program, &exit_code);
 

@@ -1,0 +1,161 @@
+#include "headrace/app/model_server.h"
+
+#include <algorithm>
+#include <mutex>
+
+#include "headrace/base/log.h"
+#include "headrace/base/thread_pool.h"
+#include "headrace/net/grpc_server.h"
+#include "headrace/net/http_server.h"
+#include "headrace/protocols/oip/grpc_frontend.h"
+#include "headrace/protocols/oip/rest_frontend.h"
+#include "headrace/protocols/openapi/frontend.h"
+#include "headrace/protocols/tfserving/grpc_frontend.h"
+#include "headrace/protocols/tfserving/rest_frontend.h"
+#include "headrace/protocols/tfserving/warmup_file.h"
+#include "headrace/serving/serving_metrics.h"
+
+namespace headrace::app {
+namespace {
+
+constexpr int kNoPort = ModelServerOptions::kNoPort;
+constexpr char kMetricsType[] = "text/plain; version=0.0.4; charset=utf-8";
+
+int Loops(int wanted) { return wanted > 0 ? wanted : std::max(1, static_cast<int>(AvailableCores()) / 4); }
+
+// The REST door: to each protocol what begins with its path.
+class RestDoor : public net::HttpHandler {
+ public:
+  RestDoor(const tfserving::ModelServer& tfserving, oip::ModelService* oip, std::string metrics_path)
+      : tfserving_(tfserving),
+        oip_(oip),
+        openapi_(tfserving.manager, false),
+        metrics_path_(std::move(metrics_path)),
+        manager_(*tfserving.manager) {}
+
+  void Handle(net::HttpRequest& request, net::HttpResponder responder) override {
+    const std::string_view path = request.path();
+    if (tfserving::RestFrontend::Serves(path)) return tfserving_.Handle(request, std::move(responder));
+    if (oip::RestFrontend::Serves(path)) return oip_.Handle(request, std::move(responder));
+    if (!metrics_path_.empty() && path == metrics_path_)
+      return responder.Send(200, kMetricsType, serving::ExposeServingMetrics(manager_));
+    if (openapi::Frontend::Serves(path)) return openapi_.Handle(request, std::move(responder));
+    responder.Send(404, "application/json", R"({"error":"Not Found"})");
+  }
+
+ private:
+  tfserving::RestFrontend tfserving_;
+  oip::RestFrontend oip_;
+  openapi::Frontend openapi_;
+  const std::string metrics_path_;
+  const serving::ModelManager& manager_;
+};
+
+serving::ModelManagerOptions WithWarmup(serving::ModelManagerOptions options) {
+  options.warmup = tfserving::WarmUpFromFile;
+  return options;
+}
+
+}  // namespace
+
+class ModelServer::Impl {
+ public:
+  explicit Impl(const ModelServerOptions& options)
+      : options_(options),
+        manager(WithWarmup(options.manager)),
+        predictor_(options.predictor),
+        tfserving_{&manager, &predictor_, {options.rest_timeout, options.cors, options.tensor_content}},
+        oip_({.manager = &manager,
+              .predictor = &predictor_,
+              .server_version = HEADRACE_VERSION,
+              .request_timeout = options.rest_timeout}),
+        rest_door_(tfserving_, &oip_, options.metrics_path),
+        tfserving_grpc_(tfserving_) {}
+
+  Status Open() {
+    if (options_.startup_wait > Duration::zero())
+      if (const Status status = manager.WaitAvailable({}, options_.manager.clock->Monotonic() + options_.startup_wait);
+          !status.ok())
+        HR_LOG(warn, "not every model can be served: {}", status.ToString());
+    if (options_.grpc_port != kNoPort || !options_.grpc_socket.empty()) HR_RETURN_IF_ERROR(OpenGrpc());
+    return options_.rest_port != kNoPort ? OpenRest() : OkStatus();
+  }
+
+  void Drain(Deadline deadline) {
+    std::call_once(drained_, [&] {
+      manager.EndWaits();
+      if (rest_ != nullptr) rest_->Stop(deadline);
+      if (grpc_ != nullptr) grpc_->Stop(deadline);
+      predictor_.Drain();
+    });
+  }
+
+  int grpc_port() const { return grpc_ == nullptr ? kNoPort : grpc_->port(); }
+  int rest_port() const { return rest_ == nullptr ? kNoPort : rest_->port(); }
+
+ private:
+  Status OpenGrpc() {
+    net::GrpcServerOptions grpc;
+    grpc.address = options_.address;
+    grpc.port = options_.grpc_port;
+    grpc.unix_socket = options_.grpc_socket;
+    grpc.threads = Loops(options_.grpc_threads);
+    grpc.reflection = true;
+    grpc.tls = options_.tls;
+    net::GrpcServices services;
+    tfserving_grpc_.AddTo(&services);
+    oip::AddGrpcMethods(&oip_, &services);
+    HR_ASSIGN_OR_RETURN(grpc_, net::GrpcServer::Start(grpc, std::move(services)));
+    // TensorFlow Serving's literal names, and those of the protocol's own services.
+    for (const char* name : {"ModelService", "PredictionService", "tensorflow.serving.PredictionService",
+                             "inference.GRPCInferenceService"})
+      grpc_->SetServing(name, true);
+    HR_LOG(info, "Running gRPC ModelServer at {}:{} ...", options_.address, grpc_->port());
+    return OkStatus();
+  }
+
+  Status OpenRest() {
+    net::HttpServerOptions rest;
+    rest.address = options_.address;
+    rest.port = options_.rest_port;
+    rest.threads = Loops(options_.rest_threads);
+    rest.tls = options_.tls;
+    HR_ASSIGN_OR_RETURN(rest_, net::HttpServer::Start(rest, &rest_door_));
+    HR_LOG(info, "Exporting HTTP/REST API at:{}:{} ...", options_.address, rest_->port());
+    return OkStatus();
+  }
+
+  const ModelServerOptions options_;
+
+ public:
+  serving::ModelManager manager;
+
+ private:
+  serving::Predictor predictor_;
+  const tfserving::ModelServer tfserving_;
+  oip::ModelService oip_;
+  RestDoor rest_door_;
+  tfserving::GrpcFrontend tfserving_grpc_;
+  std::unique_ptr<net::GrpcServer> grpc_;
+  std::unique_ptr<net::HttpServer> rest_;
+  std::once_flag drained_;
+};
+
+ModelServer::ModelServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+ModelServer::~ModelServer() { Drain(std::chrono::steady_clock::now()); }
+
+Result<std::unique_ptr<ModelServer>> ModelServer::Start(const ModelServerOptions& options,
+                                                        serving::ServerConfig config) {
+  auto impl = std::make_unique<Impl>(options);
+  HR_UNEXPECTED_IF_ERROR(impl->manager.SetConfig(std::move(config)));
+  HR_UNEXPECTED_IF_ERROR(impl->Open());
+  return std::unique_ptr<ModelServer>(new ModelServer(std::move(impl)));
+}
+
+serving::ModelManager& ModelServer::manager() { return impl_->manager; }
+int ModelServer::grpc_port() const { return impl_->grpc_port(); }
+int ModelServer::rest_port() const { return impl_->rest_port(); }
+void ModelServer::Drain(Deadline deadline) { impl_->Drain(deadline); }
+
+}  // namespace headrace::app

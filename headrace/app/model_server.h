@@ -1,0 +1,56 @@
+// The model server as one object: models, prediction, and its REST and gRPC doors. `headrace serve` and `headrace up`
+// run it.
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "headrace/base/clock.h"
+#include "headrace/base/status.h"
+#include "headrace/net/tls.h"
+#include "headrace/serving/model_manager.h"
+#include "headrace/serving/predictor.h"
+
+namespace headrace::app {
+
+struct ModelServerOptions {
+  static constexpr int kNoPort = -1;
+  std::string address = "0.0.0.0";
+  int grpc_port = 8500;  // 0: any free one
+  int rest_port = 8501;
+  std::string grpc_socket = {};  // a Unix socket for gRPC too
+  int rest_threads = 0;          // loops; 0: a quarter of the cores, at least 1
+  int grpc_threads = 0;
+  std::optional<net::TlsOptions> tls = {};  // of both doors
+  serving::ModelManagerOptions manager = {};
+  serving::PredictorOptions predictor = {};
+  Duration rest_timeout = std::chrono::seconds(30);
+  bool cors = false;
+  bool tensor_content = false;               // gRPC answers carry tensor_content
+  std::string metrics_path = {};             // empty: no metrics are served
+  Duration startup_wait = Duration::zero();  // how long the doors stay shut while the first models load
+};
+
+// Thread-safe.
+class ModelServer {
+ public:
+  // Serves `config`. With `startup_wait`, clients can connect once each model is available or has failed, so that the
+  // first request after the port opens finds its model. kUnavailable when a port is taken, kInvalidArgument for a
+  // configuration or certificate that cannot be used.
+  static Result<std::unique_ptr<ModelServer>> Start(const ModelServerOptions& options, serving::ServerConfig config);
+  // Drain(now).
+  ~ModelServer();
+
+  serving::ModelManager& manager();
+  int grpc_port() const;  // the real ones; kNoPort when that door is not there
+  int rest_port() const;
+  // Answers what is under way until `deadline`, then closes. Idempotent.
+  void Drain(Deadline deadline);
+
+ private:
+  class Impl;
+  explicit ModelServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace headrace::app

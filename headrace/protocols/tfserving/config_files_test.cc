@@ -1,0 +1,72 @@
+#include "headrace/protocols/tfserving/config_files.h"
+
+#include <gmock/gmock.h>
+
+namespace headrace::tfserving {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(ConfigFiles, ReadsModels) {
+  const auto config = ParseModelConfig(R"(
+    # as TensorFlow Serving's documentation writes it
+    model_config_list {
+      config {
+        name: 'flights'
+        base_path: '/models/flights'
+        model_platform: 'tensorflow'
+        model_version_policy { specific { versions: 42 versions: 43 } }
+        version_labels { key: 'stable' value: 42 }
+        version_labels { key: 'canary' value: 43 }
+      }
+      config { name: 'b' base_path: '/models/b' model_version_policy { latest { num_versions: 2 } } }
+      config { name: 'c' base_path: '/models/c' model_version_policy { all {} } }
+    })");
+  ASSERT_TRUE(config.has_value()) << config.error().ToString();
+  ASSERT_EQ(config->models.size(), 3u);
+  const auto& flights = config->models[0];
+  EXPECT_EQ(flights.name, "flights");
+  EXPECT_EQ(flights.base_path, "/models/flights");
+  EXPECT_EQ(flights.platform, "tensorflow");
+  EXPECT_EQ(flights.versions.versions, (std::vector<int64_t>{42, 43}));
+  EXPECT_EQ(flights.labels.at("canary"), 43);
+  EXPECT_EQ(config->models[1].versions.latest, 2u);
+  EXPECT_EQ(config->models[2].versions.kind, serving::VersionPolicy::Kind::kAll);
+}
+
+TEST(ConfigFiles, ErrorsSayWhere) {
+  EXPECT_THAT(ParseModelConfig("model_config_list {\n  config { nme: 'x' }\n}").error().message(),
+              AllOf(HasSubstr("line 2"), HasSubstr("nme")));
+  EXPECT_THAT(ParseModelConfig("model_config_list { config { name: 'm' } }").error().message(),
+              AllOf(HasSubstr("\"m\""), HasSubstr("base_path")));
+  EXPECT_THAT(ParseModelConfig("").error().message(), HasSubstr("model_config_list is missing"));
+}
+
+TEST(ConfigFiles, ReadsBatchingMonitoringAndSsl) {
+  const auto batching = ParseBatchingParameters(
+      "max_batch_size { value: 128 } batch_timeout_micros { value: 2000 } max_enqueued_batches { value: 7 } "
+      "num_batch_threads { value: 3 } allowed_batch_sizes: 32 allowed_batch_sizes: 128 "
+      "pad_variable_length_inputs: true");
+  ASSERT_TRUE(batching.has_value());
+  EXPECT_TRUE(batching->enabled);
+  EXPECT_EQ(batching->max_batch_size, 128);
+  EXPECT_EQ(batching->timeout, std::chrono::milliseconds(2));
+  EXPECT_EQ(batching->max_enqueued_batches, 7);
+  EXPECT_EQ(batching->threads, 3);
+  EXPECT_EQ(batching->allowed_batch_sizes, (std::vector<int64_t>{32, 128}));
+  EXPECT_TRUE(batching->pad_variable_length_inputs);
+
+  const auto monitoring = ParseMonitoringConfig("prometheus_config { enable: true, path: '/metrics' }");
+  ASSERT_TRUE(monitoring.has_value());
+  EXPECT_TRUE(monitoring->prometheus);
+  EXPECT_EQ(monitoring->path, "/metrics");
+
+  const auto ssl = ParseSslConfig("server_key: 'k' server_cert: 'c' custom_ca: 'a' client_verify: true");
+  ASSERT_TRUE(ssl.has_value());
+  EXPECT_EQ(ssl->certificate_chain, "c");
+  EXPECT_TRUE(ssl->require_client_certificate);
+  EXPECT_EQ(ParseSslConfig("server_key: 'k'").error().code(), Code::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace headrace::tfserving
