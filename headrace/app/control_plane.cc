@@ -13,17 +13,13 @@ constexpr char kIndex[] =
     "Headrace's control plane.\n\n"
     "  /apis/v2beta1/                      Kubeflow Pipelines' REST API, for kfp.Client(host=\"http://this address\")\n"
     "  /api/v1/runs/RUN_ID/log/TASK        a task's log\n"
-    "  /metrics                            Prometheus metrics\n"
     "  /healthz                            200 while it serves\n";
 
-void AddOwnRoutes(net::Router* router, Metrics* metrics) {
+void AddOwnRoutes(net::Router* router) {
   using net::RouteRequest;
   using net::RouteResponse;
   router->Add("GET", "/", [](RouteRequest&) -> Result<RouteResponse> { return net::TextResponse(kIndex); });
   router->Add("GET", "/healthz", [](RouteRequest&) -> Result<RouteResponse> { return net::TextResponse("OK\n"); });
-  router->Add("GET", "/metrics", [metrics](RouteRequest&) -> Result<RouteResponse> {
-    return net::TextResponse(metrics->Expose(), 200, "text/plain; version=0.0.4; charset=utf-8");
-  });
 }
 
 }  // namespace
@@ -32,10 +28,9 @@ ControlPlane::ControlPlane() : pool_("control", kThreads, kMaxQueued), router_(&
 
 ControlPlane::~ControlPlane() { Stop(Deadline::min()); }
 
-Result<std::unique_ptr<ControlPlane>> ControlPlane::Start(const std::string& host, int port, PipelineRuntime* runtime,
-                                                          Metrics* metrics) {
+Result<std::unique_ptr<ControlPlane>> ControlPlane::Start(const std::string& host, int port, PipelineRuntime* runtime) {
   std::unique_ptr<ControlPlane> plane(new ControlPlane);
-  AddOwnRoutes(&plane->router_, metrics);
+  AddOwnRoutes(&plane->router_);
   kfp::AddKfpRoutes(
       {.experiments = &runtime->experiments(), .pipelines = &runtime->pipelines(), .runs = &runtime->runs()},
       &plane->router_);

@@ -1,11 +1,10 @@
-// The HTTP door of `headrace up`: KFP's REST API, metrics, and a page that says what is where.
+// The HTTP door of `headrace up`: KFP's REST API and a page that says what is where.
 #pragma once
 #include <memory>
 #include <string>
 
 #include "headrace/app/pipeline_runtime.h"
 #include "headrace/base/clock.h"
-#include "headrace/base/metrics.h"
 #include "headrace/base/status.h"
 #include "headrace/base/thread_pool.h"
 #include "headrace/net/http_server.h"
@@ -15,9 +14,8 @@ namespace headrace::app {
 
 class ControlPlane {
  public:
-  // Listens when it returns. `runtime` and `metrics` outlive it. kUnavailable when the port is taken.
-  static Result<std::unique_ptr<ControlPlane>> Start(const std::string& host, int port, PipelineRuntime* runtime,
-                                                     Metrics* metrics);
+  // Listens when it returns. `runtime` outlives it. kUnavailable when the port is taken.
+  static Result<std::unique_ptr<ControlPlane>> Start(const std::string& host, int port, PipelineRuntime* runtime);
   ~ControlPlane();
   int port() const { return server_->port(); }
   // Lets requests in flight finish until `deadline`.

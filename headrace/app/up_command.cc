@@ -3,9 +3,11 @@
 #include <cstdio>
 #include <memory>
 
+#include "headrace/app/builtins.h"
 #include "headrace/app/commands.h"
 #include "headrace/app/control_plane.h"
 #include "headrace/app/data_dir.h"
+#include "headrace/app/model_server.h"
 #include "headrace/app/pipeline_runtime.h"
 #include "headrace/app/shutdown.h"
 #include "headrace/base/json.h"
@@ -15,6 +17,7 @@ namespace headrace::app {
 namespace {
 
 constexpr auto kDrain = std::chrono::seconds(5);
+constexpr char kMetricsPath[] = "/monitoring/prometheus/metrics";  // TensorFlow Serving's
 
 struct UpOptions {
   std::string data_dir = DefaultDataDir();
@@ -40,38 +43,62 @@ void LogEvent(const pipeline::RunEvent& event) {
          event.task->message.empty() ? "" : ": ", event.task->message);
 }
 
-std::string UrlOf(const std::string& host, int port) {
+// What a client on this machine connects to.
+std::string HostAndPort(const std::string& host, int port) {
   const std::string shown = host == "0.0.0.0" || host == "::" ? "localhost" : host;
-  return fmt::format("http://{}:{}", shown.find(':') == shown.npos ? shown : "[" + shown + "]", port);
+  return fmt::format("{}:{}", shown.find(':') == shown.npos ? shown : "[" + shown + "]", port);
 }
 
-void PrintReady(const UpOptions& options, const DataDir& data_dir, const ControlPlane& plane, size_t resumed) {
-  const std::string url = UrlOf(options.host, plane.port());
+struct Doors {
+  std::string control_plane, models_rest, models_grpc;
+};
+
+void PrintReady(const UpOptions& options, const DataDir& data_dir, const Doors& doors, size_t resumed) {
   if (options.as_json) {
     fmt::print("{}\n", ToJson(json::object{{"event", "ready"},
-                                           {"control_plane", url},
+                                           {"control_plane", doors.control_plane},
+                                           {"models_rest", doors.models_rest},
+                                           {"models_grpc", doors.models_grpc},
                                            {"data_dir", data_dir.root.string()},
                                            {"resumed_runs", resumed}}));
   } else {
     fmt::print("Headrace is up. Stop it with Ctrl-C.\n");
-    fmt::print("  pipelines   {}   kfp.Client(host=\"{}\")\n", url, url);
-    fmt::print("  state       {}\n", data_dir.root.string());
-    if (resumed > 0) fmt::print("  continuing  {} unfinished runs\n", resumed);
+    fmt::print("  pipelines    {0}   kfp.Client(host=\"{0}\")\n", doors.control_plane);
+    fmt::print("  models       {}/v1/models/NAME:predict   gRPC {}\n", doors.models_rest, doors.models_grpc);
+    fmt::print("  state        {}\n", data_dir.root.string());
+    if (resumed > 0) fmt::print("  continuing   {} unfinished run{}\n", resumed, resumed == 1 ? "" : "s");
   }
   std::fflush(stdout);
+}
+
+Result<std::unique_ptr<ModelServer>> StartModelServer(const UpOptions& options, const DataDir& data_dir) {
+  ModelServerOptions server;
+  server.address = options.host;
+  server.rest_port = options.rest_port;
+  server.grpc_port = options.grpc_port;
+  server.manager.engines = BuiltinEngines();
+  server.metrics_path = kMetricsPath;
+  serving::ServerConfig config;
+  config.models_root = data_dir.models().string();
+  return ModelServer::Start(server, std::move(config));
 }
 
 Status Up(const UpOptions& options) {
   ShutdownSignal signal;
   HR_ASSIGN_OR_RETURN(const DataDir data_dir, OpenDataDir(options.data_dir));
   HR_ASSIGN_OR_RETURN(const auto runtime, PipelineRuntime::Open(data_dir, {.listener = LogEvent}));
-  Metrics metrics;
+  HR_ASSIGN_OR_RETURN(const auto models, StartModelServer(options, data_dir));
   HR_ASSIGN_OR_RETURN(const size_t resumed, runtime->runs().Resume());
-  HR_ASSIGN_OR_RETURN(const auto plane, ControlPlane::Start(options.host, options.port, runtime.get(), &metrics));
-  PrintReady(options, data_dir, *plane, resumed);
+  HR_ASSIGN_OR_RETURN(const auto plane, ControlPlane::Start(options.host, options.port, runtime.get()));
+  const Doors doors = {"http://" + HostAndPort(options.host, plane->port()),
+                       "http://" + HostAndPort(options.host, models->rest_port()),
+                       HostAndPort(options.host, models->grpc_port())};
+  PrintReady(options, data_dir, doors, resumed);
   const int number = signal.Wait();
   HR_LOG(info, "signal {}: stopping; unfinished runs go on at the next start", number);
-  plane->Stop(Clock::Real()->Monotonic() + kDrain);
+  const Deadline deadline = Clock::Real()->Monotonic() + kDrain;
+  plane->Stop(deadline);
+  models->Drain(deadline);
   return OkStatus();
 }
 
