@@ -1,6 +1,7 @@
 #include "headrace/backends/onnxruntime/onnx_engine.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <vector>
 
 #include "headrace/backends/onnxruntime/ort_api.h"
@@ -119,6 +120,11 @@ class OnnxEngine : public Engine {
 
 }  // namespace
 
-std::unique_ptr<Engine> MakeEngine() { return std::make_unique<OnnxEngine>(); }
+std::unique_ptr<Engine> MakeEngine() {
+  // Since 1.29 the published library sends usage data to its maker, with a device id that it keeps in the user's cache
+  // folder, unless this is set before its environment is made (https://github.com/microsoft/onnxruntime/pull/27379).
+  setenv("ORT_DISABLE_TELEMETRY", "1", 1);
+  return std::make_unique<OnnxEngine>();
+}
 
 }  // namespace headrace::onnxruntime

@@ -18,7 +18,8 @@ namespace headrace::onnxruntime {
 // The engine "onnxruntime". One environment for the process, made at the first load. Each inference computes on the
 // calling thread alone unless EngineOptions::intra_op_threads says otherwise (0: all cores). Input elements that are
 // not aligned to their size are copied first; everything else is neither copied nor allocated here. Output tensors
-// share the runtime's own memory and may outlive the servable.
+// share the runtime's own memory and may outlive the servable. The runtime's telemetry is switched off. To be called
+// before threads start that read the process's environment.
 std::unique_ptr<Engine> MakeEngine();
 
 }  // namespace headrace::onnxruntime
