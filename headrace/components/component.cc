@@ -24,7 +24,8 @@ void AddPorts(std::string_view title, const std::vector<Port>& ports, std::strin
 
 const std::vector<const Component*>& AllComponents() {
   static const std::vector<const Component*> components = {
-      &ExampleGen(), &StatisticsGen(), &SchemaGen(), &ExampleValidator(), &Transform(),
+      &ExampleGen(), &StatisticsGen(), &SchemaGen(), &ExampleValidator(),
+      &Transform(),  &Assemble(),      &Evaluator(), &Pusher(),
   };
   return components;
 }

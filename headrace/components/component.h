@@ -56,5 +56,8 @@ const Component& StatisticsGen();
 const Component& SchemaGen();
 const Component& ExampleValidator();
 const Component& Transform();
+const Component& Assemble();
+const Component& Evaluator();
+const Component& Pusher();
 
 }  // namespace headrace::components
