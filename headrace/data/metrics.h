@@ -17,7 +17,7 @@ struct Interval {  // of 95 % confidence
 
 struct Metric {
   double value = 0;
-  std::optional<Interval> interval;
+  std::optional<Interval> interval = {};
 };
 
 // By name; a metric that is not defined on the rows, as the AUC of one class is not, is absent:
