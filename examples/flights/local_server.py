@@ -179,7 +179,8 @@ class Server(ModelServer):
         return f"http://127.0.0.1:{self.http}"
 
     def is_ready(self):
-        return get_json(f"{self.url}/apis/v2beta1/healthz", timeout=2) is not None
+        get_json(f"{self.url}/apis/v2beta1/healthz", timeout=2)
+        return super().is_ready()
 
     def run(self, run_id):
         """The run as KFP's API gives it. A cached task's state is SKIPPED there; what says so is a field of Headrace's
