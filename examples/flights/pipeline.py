@@ -189,7 +189,7 @@ def flights(
     schema = schema_gen(statistics=statistics.outputs["statistics"], curated=SCHEMA)
     gate = example_validator(statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"])
 
-    examples = example_gen(base=base, query=QUERY, spans=spans).after(gate)
+    examples = example_gen(base=base, query=QUERY, spans=spans).after(gate).set_display_name("examples")
     transformed = transform(examples=examples.outputs["examples"], schema=schema.outputs["schema"], spec=TRANSFORM)
     trained = trainer(
         transformed_examples=transformed.outputs["transformed_examples"],
