@@ -1,0 +1,337 @@
+"""The Open Inference Protocol and Triton's extensions, through the clients that people use."""
+
+import asyncio
+import importlib.util
+import json
+import pathlib
+import queue
+import subprocess
+import sys
+import types
+
+import numpy
+import onnx
+import pytest
+import tritonclient.grpc
+import tritonclient.grpc.aio
+import tritonclient.http
+import tritonclient.http.aio
+from conftest import write_model
+from tritonclient.utils import InferenceServerException
+
+from local_server import wait_until
+
+TYPES = {
+    "BOOL": [True, False],
+    "INT8": [-128, 127],
+    "INT16": [-32768, 32767],
+    "INT32": [-(2**31), 2**31 - 1],
+    "INT64": [-(2**63), 2**63 - 1],
+    "UINT8": [0, 255],
+    "UINT16": [0, 65535],
+    "UINT32": [0, 2**32 - 1],
+    "UINT64": [0, 2**64 - 1],
+    "FP16": [0.5, -2.0],
+    "FP32": [0.1, -1e30],
+    "FP64": [0.1, -1e300],
+    "BYTES": ["plain", "höhe"],
+}
+
+
+def kserve_clients():
+    """KServe's inference clients alone: its package's __init__ imports the server and the control plane too."""
+    if "kserve" not in sys.modules:
+        package = types.ModuleType("kserve")
+        package.__path__ = list(importlib.util.find_spec("kserve").submodule_search_locations)
+        sys.modules["kserve"] = package
+    from kserve import inference_client
+    from kserve.protocol import infer_type
+
+    return inference_client, infer_type
+
+
+def write_identity(base_path, datatype):
+    """An ONNX model y = x of one type."""
+    numpy_type = numpy.dtype(object) if datatype == "BYTES" else tritonclient.utils.triton_to_np_dtype(datatype)
+    element = onnx.TensorProto.STRING if datatype == "BYTES" else onnx.helper.np_dtype_to_tensor_dtype(
+        numpy.dtype(numpy_type)
+    )
+    x = onnx.helper.make_tensor_value_info("x", element, [None])
+    y = onnx.helper.make_tensor_value_info("y", element, [None])
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "identity", [x], [y])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 15)], ir_version=8)
+    folder = pathlib.Path(base_path) / "1"
+    folder.mkdir(parents=True)
+    onnx.save(model, folder / "model.onnx")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """One server with "plus" (versions 1 and 2, labels stable and canary) and an identity model of each type."""
+    from local_server import ModelServer
+
+    root = tmp_path_factory.mktemp("oip")
+    write_model(root / "plus", 1, 1.0)
+    write_model(root / "plus", 2, 2.0)
+    models = [
+        f'config {{ name: "plus" base_path: "{root}/plus" model_version_policy {{ all {{}} }}'
+        ' version_labels { key: "stable" value: 1 } version_labels { key: "canary" value: 2 } }'
+    ]
+    for datatype in TYPES:
+        write_identity(root / datatype, datatype)
+        models.append(f'config {{ name: "{datatype}" base_path: "{root}/{datatype}" }}')
+    config = root / "models.config"
+    config.write_text("model_config_list { " + " ".join(models) + " }")
+    arguments = [f"--model_config_file={config}", "--allow_version_labels_for_unavailable_models"]
+    with ModelServer(root / "serve.log", arguments) as running:
+        wait_until(lambda: tritonclient.http.InferenceServerClient(running_http(running)).is_server_ready(), "readiness")
+        yield running
+
+
+def running_http(server):
+    return f"127.0.0.1:{server.rest}"
+
+
+def running_grpc(server):
+    return f"127.0.0.1:{server.grpc}"
+
+
+@pytest.fixture(params=["http", "grpc"])
+def client(request, server):
+    """tritonclient over either door, with the module that its input and output classes come from."""
+    module = getattr(tritonclient, request.param)
+    address = running_http(server) if request.param == "http" else running_grpc(server)
+    with module.InferenceServerClient(address) as made:
+        made.module = module
+        yield made
+
+
+def plus_input(module, values=(1, 2)):
+    x = numpy.array(values, numpy.float32)
+    tensor = module.InferInput("x", list(x.shape), "FP32")
+    tensor.set_data_from_numpy(x)
+    return tensor
+
+
+def array_of(datatype):
+    if datatype == "BYTES":
+        return numpy.array([text.encode() for text in TYPES[datatype]], object)
+    return numpy.array(TYPES[datatype], tritonclient.utils.triton_to_np_dtype(datatype))
+
+
+class TestTriton:
+    def test_health_and_metadata(self, client):
+        assert client.is_server_live()
+        assert client.is_server_ready()
+        assert client.is_model_ready("plus")
+        assert client.is_model_ready("plus", "canary")
+        assert not client.is_model_ready("plus", "9")
+        assert not client.is_model_ready("minus")
+        as_json = {} if client.module is tritonclient.http else {"as_json": True}
+        assert client.get_server_metadata(**as_json)["name"] == "headrace"
+        metadata = client.get_model_metadata("plus", **as_json)
+        assert metadata["versions"] == ["1", "2"]
+        assert metadata["platform"] == "onnxruntime_onnx"
+        assert [tensor["name"] for tensor in metadata["inputs"]] == ["x"]
+        config = client.get_model_config("plus", **as_json)
+        config = config.get("config", config)
+        assert config["output"][0]["data_type"] == "TYPE_FP32"
+
+    @pytest.mark.parametrize("version, sum", [("", 4.0), ("1", 3.0), ("stable", 3.0), ("canary", 4.0)])
+    def test_infers_by_version_and_by_label(self, client, version, sum):
+        result = client.infer("plus", [plus_input(client.module)], model_version=version, request_id="r")
+        assert result.as_numpy("y").tolist() == [sum - 1, sum]
+        response = result.get_response()
+        answered = response["model_version"] if isinstance(response, dict) else response.model_version
+        assert answered == ("1" if version in ("1", "stable") else "2")
+
+    @pytest.mark.parametrize("datatype", TYPES)
+    def test_carries_every_type(self, client, datatype):
+        values = array_of(datatype)
+        tensor = client.module.InferInput("x", [2], datatype)
+        tensor.set_data_from_numpy(values)
+        assert client.infer(datatype, [tensor]).as_numpy("y").tolist() == values.tolist()
+
+    @pytest.mark.parametrize("datatype", TYPES)
+    def test_carries_every_type_as_json(self, server, datatype):
+        values = array_of(datatype)
+        if datatype == "FP16":  # the client sends it in binary only
+            body = {"inputs": [{"name": "x", "shape": [2], "datatype": datatype, "data": TYPES[datatype]}]}
+            assert curl(server, "/v2/models/FP16/infer", body)["outputs"][0]["data"] == TYPES[datatype]
+            return
+        with tritonclient.http.InferenceServerClient(running_http(server)) as client:
+            tensor = tritonclient.http.InferInput("x", [2], datatype)
+            tensor.set_data_from_numpy(values, binary_data=False)
+            output = tritonclient.http.InferRequestedOutput("y", binary_data=False)
+            answer = client.infer(datatype, [tensor], outputs=[output]).as_numpy("y").tolist()
+        assert answer == (TYPES[datatype] if datatype == "BYTES" else values.tolist())
+
+    @pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
+    def test_compresses(self, server, algorithm):
+        with tritonclient.http.InferenceServerClient(running_http(server)) as client:
+            result = client.infer(
+                "plus",
+                [plus_input(tritonclient.http, numpy.zeros(5000))],
+                request_compression_algorithm=algorithm,
+                response_compression_algorithm=algorithm,
+            )
+        assert result.as_numpy("y").tolist() == [2.0] * 5000
+        compressed = "gzip" if algorithm == "gzip" else "deflate"
+        with tritonclient.grpc.InferenceServerClient(running_grpc(server)) as client:
+            result = client.infer("plus", [plus_input(tritonclient.grpc)], compression_algorithm=compressed)
+        assert result.as_numpy("y").tolist() == [3.0, 4.0]
+
+    def test_classifies(self, client):
+        output = client.module.InferRequestedOutput("y", class_count=2)
+        result = client.infer("plus", [plus_input(client.module, (5, 9, 7))], outputs=[output])
+        assert result.as_numpy("y").tolist() == [b"11.0:1", b"9.0:2"]
+
+    def test_errors_carry_tritons_words(self, client):
+        with pytest.raises(InferenceServerException, match="Request for unknown model: 'minus' is not found"):
+            client.infer("minus", [plus_input(client.module)])
+        with pytest.raises(InferenceServerException, match="Request for unknown model: 'plus' version 9 is not found"):
+            client.infer("plus", [plus_input(client.module)], model_version="9")
+        wrong = client.module.InferInput("x", [1], "FP64")
+        wrong.set_data_from_numpy(numpy.array([1.0]))
+        with pytest.raises(InferenceServerException, match="'x' data-type is 'FP64', but model 'plus' expects 'FP32'"):
+            client.infer("plus", [wrong])
+        with pytest.raises(InferenceServerException, match="unexpected inference output 'z' for model 'plus'"):
+            client.infer("plus", [plus_input(client.module)], outputs=[client.module.InferRequestedOutput("z")])
+
+    def test_statistics_count(self, client):
+        as_json = {} if client.module is tritonclient.http else {"as_json": True}
+
+        def count():
+            statistics = client.get_inference_statistics("plus", "1", **as_json)["model_stats"][0]
+            return int(statistics["inference_stats"]["success"].get("count", 0))
+
+        before = count()
+        for _ in range(3):
+            client.infer("plus", [plus_input(client.module)], model_version="1")
+        assert count() == before + 3
+
+    def test_log_settings(self, client):
+        as_json = {} if client.module is tritonclient.http else {"as_json": True}
+        client.update_log_settings({"log_verbose_level": 1})
+        settings = client.get_log_settings(**as_json)
+        assert "log_verbose_level" in settings or "log_verbose_level" in settings["settings"]
+        client.update_log_settings({"log_verbose_level": 0})
+
+    def test_shared_memory_is_refused_clearly(self, client):
+        with pytest.raises(InferenceServerException, match="shared memory regions are not supported"):
+            client.register_system_shared_memory("r", "/r", 64)
+
+    def test_asynchronous_calls(self, server):
+        with tritonclient.http.InferenceServerClient(running_http(server), concurrency=4) as client:
+            requests = [client.async_infer("plus", [plus_input(tritonclient.http, [i])]) for i in range(20)]
+            assert [r.get_result().as_numpy("y").tolist() for r in requests] == [[i + 2.0] for i in range(20)]
+
+        async def both():
+            async with tritonclient.http.aio.InferenceServerClient(running_http(server)) as http:
+                over_http = await http.infer("plus", [plus_input(tritonclient.http)])
+            async with tritonclient.grpc.aio.InferenceServerClient(running_grpc(server)) as grpc:
+                over_grpc = await grpc.infer("plus", [plus_input(tritonclient.grpc)])
+            return over_http.as_numpy("y").tolist(), over_grpc.as_numpy("y").tolist()
+
+        assert asyncio.run(both()) == ([3.0, 4.0], [3.0, 4.0])
+
+    def test_streams(self, server):
+        answers = queue.Queue()
+        with tritonclient.grpc.InferenceServerClient(running_grpc(server)) as client:
+            client.start_stream(lambda result, error: answers.put((result, error)))
+            for i in range(50):
+                model = "minus" if i == 25 else "plus"
+                client.async_stream_infer(model, [plus_input(tritonclient.grpc, [i])], request_id=str(i))
+            for i in range(50):
+                result, error = answers.get(timeout=30)
+                if i == 25:
+                    assert "unknown model: 'minus'" in str(error)
+                else:
+                    assert error is None
+                    assert result.get_response().id == str(i)
+                    assert result.as_numpy("y").tolist() == [i + 2.0]
+            client.stop_stream()
+
+
+def test_repository(serve, tmp_path):
+    write_model(tmp_path / "models" / "plus", 1, 1.0)
+    server = serve("--model_name=plus", f"--model_base_path={tmp_path}/models/plus")
+    with tritonclient.http.InferenceServerClient(running_http(server)) as http:
+        assert http.get_model_repository_index() == [{"name": "plus", "version": "1", "state": "READY"}]
+        http.unload_model("plus")
+        wait_until(lambda: not http.is_model_ready("plus"), "the model to be gone")
+        assert http.get_model_repository_index()[0]["state"] == "UNAVAILABLE"
+        with tritonclient.grpc.InferenceServerClient(running_grpc(server)) as grpc:
+            grpc.load_model("plus")
+            assert grpc.is_model_ready("plus")
+            assert grpc.get_model_repository_index().models[0].state == "READY"
+        with pytest.raises(InferenceServerException, match="failed to load 'minus'"):
+            http.load_model("minus")
+
+
+class TestKServe:
+    def request(self, infer_type, binary=False):
+        tensor = infer_type.InferInput("x", [2], "FP32")
+        tensor.set_data_from_numpy(numpy.array([1, 2], numpy.float32), binary_data=binary)
+        parameters = {"binary_data_output": True} if binary else None
+        return infer_type.InferRequest("plus", [tensor], request_id="r", parameters=parameters)
+
+    @pytest.mark.parametrize("binary", [False, True])
+    def test_rest(self, server, binary):
+        clients, infer_type = kserve_clients()
+
+        async def run():
+            client = clients.InferenceRESTClient(clients.RESTConfig(protocol="v2"))
+            url = f"http://{running_http(server)}"
+            assert await client.is_server_live(url)
+            assert await client.is_server_ready(url)
+            assert await client.is_model_ready(url, "plus")
+            return await client.infer(url, self.request(infer_type, binary), model_name="plus")
+
+        response = asyncio.run(run())
+        assert response.id == "r"
+        assert response.outputs[0].as_numpy().tolist() == [3.0, 4.0]
+
+    @pytest.mark.parametrize("binary", [False, True])
+    def test_grpc(self, server, binary):
+        clients, infer_type = kserve_clients()
+
+        async def run():
+            client = clients.InferenceGRPCClient(running_grpc(server))
+            assert await client.is_server_live()
+            assert await client.is_server_ready()
+            assert await client.is_model_ready("plus")
+            return await client.infer(self.request(infer_type, binary))
+
+        assert asyncio.run(run()).outputs[0].as_numpy().tolist() == [3.0, 4.0]
+
+
+def curl(server, path, body=None, *arguments):
+    command = ["curl", "-sS", *arguments, f"http://{running_http(server)}{path}"]
+    if body is not None:
+        command += ["-d", json.dumps(body)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, timeout=30).stdout)
+
+
+def test_curl(server):
+    assert curl(server, "/v2/health/ready") == {"ready": True}
+    body = {"inputs": [{"name": "x", "shape": [2], "datatype": "FP32", "data": [1, 2]}]}
+    assert curl(server, "/v2/models/plus/versions/stable/infer", body) == {
+        "model_name": "plus",
+        "model_version": "1",
+        "outputs": [{"name": "y", "datatype": "FP32", "shape": [2], "data": [2.0, 3.0]}],
+    }
+    assert curl(server, "/v2/models/plus/infer", body, "-X", "PUT") == {"error": "Method Not Allowed"}
+
+
+def test_every_door_gives_the_same_numbers(server):
+    values = [0.1, -3.25, 1e-8, 12345.678]
+    expected = (numpy.array(values, numpy.float32) + numpy.float32(2)).tolist()
+    tensor = {"name": "x", "shape": [4], "datatype": "FP32", "data": values}
+    over_json = curl(server, "/v2/models/plus/infer", {"inputs": [tensor]})["outputs"][0]["data"]
+    over_tfserving = curl(server, "/v1/models/plus:predict", {"instances": values})["predictions"]
+    doors = [numpy.array(over_json, numpy.float32).tolist(), numpy.array(over_tfserving, numpy.float32).tolist()]
+    for module, address in ((tritonclient.http, running_http(server)), (tritonclient.grpc, running_grpc(server))):
+        with module.InferenceServerClient(address) as client:
+            doors.append(client.infer("plus", [plus_input(module, values)]).as_numpy("y").tolist())
+    assert doors == [expected] * 4
