@@ -17,6 +17,7 @@
 #   *_fuzz.cc   a libFuzzer target each (preset fuzz), elsewhere a test that replays fuzz/corpus/<room>_<name>/
 #   *_bench.cc  benchmarks, linked into one program <room>_bench (target `benchmarks`)
 #   main.cc     left out (hr_program)
+#   module/     left out (hr_module)
 #   *.cc        the library
 
 set(HR_HOT_ROOMS "^(base|serving|net|protocols/.*|backends/.*)$")
@@ -31,7 +32,7 @@ function(hr_room)
 
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cc")
   file(GLOB_RECURSE headers CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.h")
-  list(FILTER sources EXCLUDE REGEX "/main\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "/main\\.cc$|/module/")
   foreach(kind test fuzz bench)
     set(${kind}s ${sources})
     list(FILTER ${kind}s INCLUDE REGEX "_${kind}\\.cc$")
@@ -144,6 +145,19 @@ function(hr_program name)
   target_include_directories(${name} PRIVATE "${CMAKE_SOURCE_DIR}")
   hr_room_targets(deps ${arg_DEPS})
   target_link_libraries(${name} PRIVATE headrace_options ${deps})
+endfunction()
+
+# hr_module(<name> SOURCES <file>... DEPS <room>... PRIVATE <target>...): lib/lib<name>.so, which a room loads at run time.
+# It finds what it needs beside itself, and keeps its symbols to itself but for those marked as visible.
+function(hr_module name)
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPS;PRIVATE" ${ARGN})
+  add_library(${name} MODULE ${arg_SOURCES})
+  target_include_directories(${name} PRIVATE "${CMAKE_SOURCE_DIR}")
+  hr_room_targets(deps ${arg_DEPS})
+  target_link_libraries(${name} PRIVATE headrace_options ${deps} ${arg_PRIVATE})
+  target_link_options(${name} PRIVATE "LINKER:--exclude-libs,ALL")
+  set_target_properties(${name} PROPERTIES LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/lib"
+    BUILD_RPATH "\$ORIGIN" INSTALL_RPATH "\$ORIGIN" CXX_VISIBILITY_PRESET hidden)
 endfunction()
 
 set(HR_TEST_ENVIRONMENT

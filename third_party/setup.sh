@@ -222,6 +222,19 @@ install_onnxruntime() {
   ln -sf libonnxruntime.so.1 "$root/lib/libonnxruntime.so"
 }
 
+install_arrow() {
+  local root=$deps/arrow wheel=$scratch/arrow
+  rm -rf "$root"
+  mkdir -p "$root/lib" "$wheel"
+  pip_quiet download --no-deps --only-binary=:all: -d "$wheel" "$(pinned pyarrow)"
+  unpack_wheel "$wheel"/*.whl 'pyarrow/include/*' "$wheel/unpacked"
+  unpack_wheel "$wheel"/*.whl 'pyarrow/libarrow.so.*' "$wheel/unpacked"
+  unpack_wheel "$wheel"/*.whl 'pyarrow/libarrow_s3.so.*' "$wheel/unpacked"
+  mv "$wheel/unpacked/pyarrow/include" "$root/include"
+  find "$wheel/unpacked/pyarrow" -name 'lib*.so.*' -exec mv -t "$root/lib" {} +
+  chmod 755 "$root"/lib/*
+}
+
 install_duckdb() {
   local root=$deps/duckdb
   rm -rf "$root"
@@ -239,6 +252,7 @@ install_swagger_ui() {
 all_steps() {
   step tools "$deps/bin/npm" "$here/pypi.txt"
   step onnxruntime "$deps/onnxruntime/lib/libonnxruntime.so.1" "$here/npm.txt" "$here/pypi.txt"
+  step arrow "$deps/arrow/include/arrow/filesystem/filesystem_library.h" "$here/pypi.txt"
   step duckdb "$deps/duckdb/include/duckdb.h" "$here/npm.txt"
   step swagger_ui "$deps/swagger-ui/swagger-ui.css" "$here/npm.txt"
   step test_env "$deps/test-venv/bin/pytest" "$here/pypi-test.txt"

@@ -1,0 +1,237 @@
+// The store inside libheadrace_arrow.so.
+#include <arrow/buffer.h>
+#include <arrow/filesystem/filesystem.h>
+#include <arrow/filesystem/filesystem_library.h>
+#include <arrow/io/interfaces.h>
+#include <arrow/util/config.h>
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <fstream>
+#include <map>
+#include <memory>
+
+#include "headrace/backends/arrow/module/cache.h"
+#include "headrace/backends/arrow/module/remote_uri.h"
+#include "headrace/backends/arrow/remote_store.h"
+#include "headrace/base/files.h"
+#include "headrace/base/mutex.h"
+
+namespace headrace::arrow {
+namespace {
+
+namespace afs = ::arrow::fs;
+namespace fs = std::filesystem;
+
+constexpr int64_t kChunk = 8 << 20;
+
+// `uri` goes before the message.
+Status FromArrow(const ::arrow::Status& status, std::string_view uri) {
+  if (status.ok()) return OkStatus();
+  Code code = Code::kUnavailable;
+  if (status.IsInvalid() || status.IsTypeError()) code = Code::kInvalidArgument;
+  if (status.IsNotImplemented()) code = Code::kUnimplemented;
+  if (status.IsKeyError()) code = Code::kNotFound;
+  if (status.IsOutOfMemory()) code = Code::kResourceExhausted;
+  return Status(code, std::string(uri) + ": " + status.message());
+}
+
+template <class T>
+Result<T> FromArrow(::arrow::Result<T> result, std::string_view uri) {
+  if (result.ok()) return *std::move(result);
+  return std::unexpected(FromArrow(result.status(), uri));
+}
+
+// Registers S3, which is a library of its own beside Arrow's; and ends Arrow's file systems before the process does.
+class Registration {
+ public:
+  Registration() {
+    Dl_info info;
+    if (dladdr(reinterpret_cast<const void*>(&afs::LoadFileSystemFactories), &info) == 0) return;
+    const fs::path library = fs::path(info.dli_fname).parent_path() / "libarrow_s3.so." ARROW_SO_VERSION;
+    if (const auto loaded = afs::LoadFileSystemFactories(library.c_str()); !loaded.ok())
+      error_ = Unavailable("{}: {}", library.string(), loaded.message());
+  }
+  ~Registration() { afs::EnsureFinalized(); }
+  const Status& error() const { return error_; }
+
+ private:
+  Status error_;
+};
+
+struct Place {
+  std::shared_ptr<afs::FileSystem> file_system;
+  RemoteUri uri;
+};
+
+std::string_view Relative(const std::string& path, const std::string& base) {
+  std::string_view relative(path);
+  relative.remove_prefix(std::min(relative.size(), base.size()));
+  while (relative.starts_with('/')) relative.remove_prefix(1);
+  return relative;
+}
+
+class ArrowStore : public ArtifactStore {
+ public:
+  explicit ArrowStore(const RemoteStoreOptions& options) : schemes_(options.schemes), cache_(options.cache) {}
+
+  bool Serves(std::string_view uri) const override {
+    return std::find(schemes_.begin(), schemes_.end(), uri.substr(0, uri.find("://"))) != schemes_.end();
+  }
+
+  Result<std::string> Read(std::string_view uri) override {
+    HR_ASSIGN_OR_UNEXPECTED(const Place place, Find(uri));
+    HR_ASSIGN_OR_UNEXPECTED(const afs::FileInfo info, Info(place, uri));
+    if (info.type() != afs::FileType::File) return std::unexpected(NotFound("{}: there is no such file", uri));
+    std::string content;
+    const auto append = [&](const ::arrow::Buffer& chunk) {
+      content.append(reinterpret_cast<const char*>(chunk.data()), static_cast<size_t>(chunk.size()));
+      return OkStatus();
+    };
+    HR_UNEXPECTED_IF_ERROR(ForChunks(place, info.path(), uri, append));
+    return content;
+  }
+
+  Result<fs::path> Localize(std::string_view uri) override {
+    HR_ASSIGN_OR_UNEXPECTED(const Place place, Find(uri));
+    HR_ASSIGN_OR_UNEXPECTED(const afs::FileInfo info, Info(place, uri));
+    if (info.type() == afs::FileType::NotFound) return std::unexpected(NotFound("{}: there is nothing there", uri));
+    std::vector<afs::FileInfo> files = {info};
+    if (info.type() == afs::FileType::Directory) {
+      HR_ASSIGN_OR_UNEXPECTED(files, Select(place, uri, true));
+    }
+    std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) { return a.path() < b.path(); });
+    std::string state;
+    for (const auto& file : files)
+      state += fmt::format("{}\n{}\n{}\n", file.path(), file.size(), file.mtime().time_since_epoch().count());
+    return cache_.Get(uri, Sha256(state), fs::path(place.uri.path).filename().string(), [&](const fs::path& target) {
+      for (const auto& file : files) HR_RETURN_IF_ERROR(Fetch(place, file, uri, target));
+      return OkStatus();
+    });
+  }
+
+  Status Put(const fs::path& source, std::string_view uri) override {
+    HR_ASSIGN_OR_RETURN(const Place place, Find(uri));
+    HR_ASSIGN_OR_RETURN(const afs::FileInfo info, Info(place, uri));
+    if (info.type() != afs::FileType::NotFound) return AlreadyExists("{} is there already", uri);
+    std::error_code error;
+    if (fs::is_regular_file(source, error)) return Upload(source, place, place.uri.path, uri);
+    std::vector<fs::path> files;
+    for (auto it = fs::recursive_directory_iterator(source, error); !error && it != fs::recursive_directory_iterator();
+         it.increment(error))
+      if (it->is_regular_file(error)) files.push_back(it->path());
+    if (error) return ErrnoStatus(error.value(), source.string());
+    // Deep files first: what makes a folder a model lies at its top.
+    const auto depth = [](const fs::path& path) { return std::distance(path.begin(), path.end()); };
+    std::sort(files.begin(), files.end(), [&](const auto& a, const auto& b) {
+      return std::make_pair(-depth(a), a) < std::make_pair(-depth(b), b);
+    });
+    for (const auto& file : files)
+      HR_RETURN_IF_ERROR(Upload(file, place, place.uri.path + "/" + fs::relative(file, source).generic_string(), uri));
+    return OkStatus();
+  }
+
+  Result<std::vector<ArtifactEntry>> List(std::string_view uri) override {
+    HR_ASSIGN_OR_UNEXPECTED(const Place place, Find(uri));
+    HR_ASSIGN_OR_UNEXPECTED(const afs::FileInfo info, Info(place, uri));
+    if (info.type() == afs::FileType::NotFound) return std::unexpected(NotFound("{}: there is nothing there", uri));
+    std::vector<ArtifactEntry> entries;
+    if (info.type() == afs::FileType::File) return entries;
+    std::string base(uri.substr(0, uri.find('?')));
+    while (base.ends_with('/')) base.pop_back();
+    HR_ASSIGN_OR_UNEXPECTED(const auto children, Select(place, uri, false));
+    for (const auto& child : children)
+      entries.push_back({base + "/" + child.base_name() + place.uri.query, std::max<int64_t>(child.size(), 0),
+                         child.type() == afs::FileType::Directory});
+    std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.uri < b.uri; });
+    return entries;
+  }
+
+  Status Remove(std::string_view uri) override {
+    HR_ASSIGN_OR_RETURN(const Place place, Find(uri));
+    HR_ASSIGN_OR_RETURN(const afs::FileInfo info, Info(place, uri));
+    if (info.type() == afs::FileType::NotFound) return NotFound("{}: there is nothing there", uri);
+    const bool is_file = info.type() == afs::FileType::File;
+    return FromArrow(is_file ? place.file_system->DeleteFile(info.path()) : place.file_system->DeleteDir(info.path()),
+                     uri);
+  }
+
+ private:
+  Result<Place> Find(std::string_view uri) {
+    static const Registration registration;
+    if (uri.starts_with("s3:")) HR_UNEXPECTED_IF_ERROR(registration.error());
+    Place place;
+    HR_ASSIGN_OR_UNEXPECTED(place.uri, ParseRemoteUri(uri));
+    MutexLock lock(mutex_);
+    auto& known = file_systems_[place.uri.file_system];
+    if (known == nullptr) {
+      HR_ASSIGN_OR_UNEXPECTED(known, FromArrow(afs::FileSystemFromUri(place.uri.file_system), uri));
+    }
+    place.file_system = known;
+    return place;
+  }
+
+  static Result<afs::FileInfo> Info(const Place& place, std::string_view uri) {
+    return FromArrow(place.file_system->GetFileInfo(place.uri.path), uri);
+  }
+
+  // The files of a tree, or the direct children of a folder.
+  static Result<std::vector<afs::FileInfo>> Select(const Place& place, std::string_view uri, bool tree) {
+    afs::FileSelector selector;
+    selector.base_dir = place.uri.path;
+    selector.recursive = tree;
+    HR_ASSIGN_OR_UNEXPECTED(auto found, FromArrow(place.file_system->GetFileInfo(selector), uri));
+    if (tree) std::erase_if(found, [](const auto& info) { return info.type() != afs::FileType::File; });
+    return found;
+  }
+
+  template <class Take>
+  static Status ForChunks(const Place& place, const std::string& path, std::string_view uri, Take take) {
+    HR_ASSIGN_OR_RETURN(const auto input, FromArrow(place.file_system->OpenInputStream(path), uri));
+    for (;;) {
+      HR_ASSIGN_OR_RETURN(const auto chunk, FromArrow(input->Read(kChunk), uri));
+      if (chunk->size() == 0) return FromArrow(input->Close(), uri);
+      HR_RETURN_IF_ERROR(take(*chunk));
+    }
+  }
+
+  static Status Fetch(const Place& place, const afs::FileInfo& file, std::string_view uri, const fs::path& target) {
+    const std::string_view relative = Relative(file.path(), place.uri.path);
+    const fs::path path = relative.empty() ? target : target / relative;
+    std::error_code error;
+    fs::create_directories(path.parent_path(), error);
+    std::ofstream out(path, std::ios::binary);
+    const auto write = [&](const ::arrow::Buffer& chunk) {
+      out.write(reinterpret_cast<const char*>(chunk.data()), chunk.size());
+      return out ? OkStatus() : ResourceExhausted("cannot write {}", path.string());
+    };
+    HR_RETURN_IF_ERROR(ForChunks(place, file.path(), uri, write));
+    out.close();
+    return out ? OkStatus() : ResourceExhausted("cannot write {}", path.string());
+  }
+
+  static Status Upload(const fs::path& source, const Place& place, const std::string& path, std::string_view uri) {
+    std::ifstream in(source, std::ios::binary);
+    if (!in) return NotFound("cannot read {}", source.string());
+    if (place.uri.file_system.starts_with("file:"))
+      HR_RETURN_IF_ERROR(FromArrow(place.file_system->CreateDir(fs::path(path).parent_path().string()), uri));
+    HR_ASSIGN_OR_RETURN(const auto output, FromArrow(place.file_system->OpenOutputStream(path), uri));
+    std::vector<char> chunk(static_cast<size_t>(kChunk));
+    while (in.read(chunk.data(), kChunk) || in.gcount() > 0)
+      HR_RETURN_IF_ERROR(FromArrow(output->Write(chunk.data(), in.gcount()), uri));
+    return FromArrow(output->Close(), uri);
+  }
+
+  const std::vector<std::string> schemes_;
+  const Cache cache_;
+  Mutex mutex_;
+  std::map<std::string, std::shared_ptr<afs::FileSystem>> file_systems_ HR_GUARDED_BY(mutex_);
+};
+
+}  // namespace
+}  // namespace headrace::arrow
+
+extern "C" __attribute__((visibility("default"))) headrace::ArtifactStore* HeadraceMakeArrowStore(
+    const headrace::arrow::RemoteStoreOptions& options) {
+  return new headrace::arrow::ArrowStore(options);
+}
