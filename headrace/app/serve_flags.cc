@@ -229,6 +229,7 @@ Result<ModelServerOptions> ToOptions(const ServeFlags& flags) {
   options.tensor_content = flags.enable_serialization_as_tensor_content;
   options.startup_wait = std::chrono::minutes(5);
   options.manager.engines = BuiltinEngines();
+  options.manager.store = BuiltinStore();
   options.manager.poll_interval = Seconds(flags.file_system_poll_wait_seconds);
   options.manager.load_threads = flags.num_load_threads > 0 ? static_cast<size_t>(flags.num_load_threads) : 2;
   options.manager.max_load_retries = flags.max_num_load_retries;

@@ -77,6 +77,7 @@ Result<std::unique_ptr<ModelServer>> StartModelServer(const UpOptions& options, 
   server.rest_port = options.rest_port;
   server.grpc_port = options.grpc_port;
   server.manager.engines = BuiltinEngines();
+  server.manager.store = BuiltinStore();
   server.metrics_path = kMetricsPath;
   serving::ServerConfig config;
   config.models_root = data_dir.models().string();

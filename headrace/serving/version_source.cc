@@ -32,6 +32,7 @@ Result<Folders> StoredFolders(const std::string& uri, ArtifactStore* store) {
   Folders folders;
   for (const auto& entry : entries) {
     std::string_view name = entry.uri;
+    name = name.substr(0, name.find('?'));  // options of the store
     while (name.ends_with('/')) name.remove_suffix(1);
     if (entry.is_directory) folders.emplace_back(name.substr(name.rfind('/') + 1), entry.uri);
   }
