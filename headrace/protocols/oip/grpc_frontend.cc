@@ -49,9 +49,8 @@ void AddServerMethods(ModelService* service, net::GrpcServices* services) {
 void AddModelMethods(ModelService* service, net::GrpcServices* services) {
   Add<inference::ModelReadyRequest, inference::ModelReadyResponse>(
       services, "ModelReady", [service](const auto& request, auto* response) {
-        const Status status = service->ModelReady(request.name(), request.version());
-        response->set_ready(status.ok());
-        return status.code() == Code::kUnavailable ? OkStatus() : status;
+        response->set_ready(service->ModelReady(request.name(), request.version()).ok());
+        return OkStatus();
       });
   Add<inference::ModelMetadataRequest, inference::ModelMetadataResponse>(
       services, "ModelMetadata", [service](const auto& request, auto* response) {

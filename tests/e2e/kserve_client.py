@@ -1,0 +1,46 @@
+"""KServe's inference clients: kserve_client.py rest|grpc ADDRESS plain|binary infers on the model "plus" and prints JSON."""
+
+import asyncio
+import importlib.util
+import json
+import sys
+import types
+
+import numpy
+
+# The clients alone: the package's __init__ imports the server and the control plane too.
+package = types.ModuleType("kserve")
+package.__path__ = list(importlib.util.find_spec("kserve").submodule_search_locations)
+sys.modules["kserve"] = package
+
+from kserve.inference_client import InferenceGRPCClient, InferenceRESTClient, RESTConfig  # noqa: E402
+from kserve.protocol.infer_type import InferInput, InferRequest  # noqa: E402
+
+
+def request(binary):
+    tensor = InferInput("x", [2], "FP32")
+    tensor.set_data_from_numpy(numpy.array([1, 2], numpy.float32), binary_data=binary)
+    parameters = {"binary_data_output": True} if binary else None
+    return InferRequest("plus", [tensor], request_id="r", parameters=parameters)
+
+
+async def rest(address, binary):
+    client = InferenceRESTClient(RESTConfig(protocol="v2"))
+    url = f"http://{address}"
+    ready = [await client.is_server_live(url), await client.is_server_ready(url), await client.is_model_ready(url, "plus")]
+    return ready, await client.infer(url, request(binary), model_name="plus")
+
+
+async def grpc(address, binary):
+    client = InferenceGRPCClient(address)
+    ready = [await client.is_server_live(), await client.is_server_ready(), await client.is_model_ready("plus")]
+    return ready, await client.infer(request(binary))
+
+
+def main(door, address, form):
+    ready, response = asyncio.run({"rest": rest, "grpc": grpc}[door](address, form == "binary"))
+    print(json.dumps({"id": response.id, "ready": ready, "y": response.outputs[0].as_numpy().tolist()}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
