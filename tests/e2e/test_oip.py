@@ -15,9 +15,8 @@ import tritonclient.grpc.aio
 import tritonclient.http
 import tritonclient.http.aio
 from conftest import write_model
+from local_server import ModelServer, wait_until
 from tritonclient.utils import InferenceServerException
-
-from local_server import wait_until
 
 TYPES = {
     "BOOL": [True, False],
@@ -54,8 +53,6 @@ def write_identity(base_path, datatype):
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """One server with "plus" (versions 1 and 2, labels stable and canary) and an identity model of each type."""
-    from local_server import ModelServer
-
     root = tmp_path_factory.mktemp("oip")
     write_model(root / "plus", 1, 1.0)
     write_model(root / "plus", 2, 2.0)

@@ -6,22 +6,45 @@
 #include <cstdlib>
 
 #include "headrace/base/files.h"
+#include "tests/conformance/artifact_store_conformance.h"
 
 namespace headrace::arrow {
 namespace {
+
+bool HasModule() {
+  return std::filesystem::exists(std::filesystem::read_symlink("/proc/self/exe").parent_path() / "lib" /
+                                 "libheadrace_arrow.so");
+}
+
+// Arrow's own file system for local files stands for the remote ones.
+class LocalPlace : public ArtifactPlace {
+ public:
+  ArtifactStore& store() override { return *store_; }
+  std::string root() override { return "file://" + (folder_.path() / "remote").string(); }
+
+ private:
+  TempDir folder_;
+  std::unique_ptr<ArtifactStore> store_ =
+      MakeRemoteStore({.cache = folder_.path() / "cache", .schemes = {"file"}, .library = {}});
+};
+
+std::vector<ArtifactStoreUnderTest> WhenBuilt() {
+  if (!HasModule()) return {};
+  return {{"Arrow", [] { return std::make_unique<LocalPlace>(); }}};
+}
+
+INSTANTIATE_TEST_SUITE_P(Arrow, ArtifactStoreConformance, testing::ValuesIn(WhenBuilt()), ArtifactStoreName);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(ArtifactStoreConformance);
 
 using testing::ElementsAre;
 using testing::Field;
 using testing::HasSubstr;
 
-// The library that the build leaves in lib/ beside this program; the same store over local files, which every machine
-// has. tests/e2e/test_remote_models.py runs it against S3.
+// tests/e2e/test_remote_models.py runs the store against S3.
 class RemoteStoreTest : public testing::Test {
  protected:
   void SetUp() override {
-    if (!std::filesystem::exists(std::filesystem::read_symlink("/proc/self/exe").parent_path() / "lib" /
-                                 "libheadrace_arrow.so"))
-      GTEST_SKIP() << "built without Arrow; run ./dev setup";
+    if (!HasModule()) GTEST_SKIP() << "built without Arrow; run ./dev setup";
     std::filesystem::create_directories(remote());
   }
   std::filesystem::path remote() const { return folder_.path() / "remote"; }
