@@ -24,12 +24,13 @@ void AddOwnRoutes(net::Router* router) {
 
 }  // namespace
 
-ControlPlane::ControlPlane() : pool_("control", kThreads, kMaxQueued), router_(&pool_) {}
+ControlPlane::ControlPlane(bool loopback)
+    : pool_("control", kThreads, kMaxQueued), router_(&pool_), guard_(&router_, loopback) {}
 
 ControlPlane::~ControlPlane() { Stop(Deadline::min()); }
 
 Result<std::unique_ptr<ControlPlane>> ControlPlane::Start(const std::string& host, int port, PipelineRuntime* runtime) {
-  std::unique_ptr<ControlPlane> plane(new ControlPlane);
+  std::unique_ptr<ControlPlane> plane(new ControlPlane(IsLoopback(host)));
   AddOwnRoutes(&plane->router_);
   kfp::AddKfpRoutes(
       {.experiments = &runtime->experiments(), .pipelines = &runtime->pipelines(), .runs = &runtime->runs()},
@@ -38,7 +39,7 @@ Result<std::unique_ptr<ControlPlane>> ControlPlane::Start(const std::string& hos
   options.address = host;
   options.port = port;
   options.max_body_bytes = kMaxBody;
-  HR_ASSIGN_OR_UNEXPECTED(plane->server_, net::HttpServer::Start(std::move(options), &plane->router_));
+  HR_ASSIGN_OR_UNEXPECTED(plane->server_, net::HttpServer::Start(std::move(options), &plane->guard_));
   return plane;
 }
 

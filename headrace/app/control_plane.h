@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "headrace/app/origin_guard.h"
 #include "headrace/app/pipeline_runtime.h"
 #include "headrace/base/clock.h"
 #include "headrace/base/status.h"
@@ -22,9 +23,10 @@ class ControlPlane {
   void Stop(Deadline deadline);
 
  private:
-  ControlPlane();
+  explicit ControlPlane(bool loopback);
   ThreadPool pool_;
   net::Router router_;
+  OriginGuard guard_;
   std::unique_ptr<net::HttpServer> server_;
 };
 

@@ -5,6 +5,7 @@ import json
 import pathlib
 import subprocess
 import tarfile
+import urllib.error
 import urllib.request
 import warnings
 import zipfile
@@ -270,6 +271,20 @@ def test_errors_are_google_rpc_status(up, client, sums, tmp_path):
     with pytest.raises(kfp_server_api.ApiException) as error:
         client._upload_api.upload_pipeline(str(broken), name="broken")
     assert error.value.status == 400
+
+
+def test_pages_of_other_sites_are_refused(up):
+    def post(origin):
+        request = urllib.request.Request(f"{up.url}/apis/v2beta1/experiments", b'{"display_name": "x"}', method="POST")
+        request.add_header("Content-Type", "text/plain")
+        request.add_header("Origin", origin)
+        return urllib.request.urlopen(request)
+
+    with pytest.raises(urllib.error.HTTPError) as error:
+        post("https://elsewhere.example")
+    assert error.value.code == 403
+    with post(up.url) as response:
+        assert json.load(response)["display_name"] == "x"
 
 
 def test_one_server_a_data_folder(up):
