@@ -74,9 +74,9 @@ class ModelServer::Impl {
 
   Status Open() {
     if (options_.startup_wait > Duration::zero())
-      if (const Status status = manager.WaitAvailable({}, options_.manager.clock->Monotonic() + options_.startup_wait);
+      if (const Status status = manager.WaitSettled(std::chrono::steady_clock::now() + options_.startup_wait);
           !status.ok())
-        HR_LOG(warn, "not every model can be served: {}", status.ToString());
+        HR_LOG(warn, "{}", status.message());
     if (options_.grpc_port != kNoPort || !options_.grpc_socket.empty()) HR_RETURN_IF_ERROR(OpenGrpc());
     return options_.rest_port != kNoPort ? OpenRest() : OkStatus();
   }

@@ -105,7 +105,7 @@ void AddDoorFlags(CLI::App* command, ServeFlags* f) {
 void AddLoadFlags(CLI::App* command, ServeFlags* f) {
   command
       ->add_option("--file_system_poll_wait_seconds", f->file_system_poll_wait_seconds,
-                   "Look for new versions so often; 0: once, negative: never")
+                   "Look for new versions so often; 0: once")
       ->capture_default_str()
       ->group(kGroupLoad);
   command->add_option("--num_load_threads", f->num_load_threads, "Versions loaded at a time; 0: 2")->group(kGroupLoad);

@@ -73,7 +73,7 @@ class ModelManager::Impl {
       MutexLock lock(config_mutex_);
       config_ = std::move(next);
     }
-    if (options_.poll_interval >= Duration::zero()) reconciler.Poll();
+    reconciler.Poll();
     return OkStatus();
   }
 
@@ -226,6 +226,14 @@ bool ModelManager::Ready() const { return WaitAvailable({}, Deadline::min()).ok(
 
 Status ModelManager::WaitAvailable(const std::vector<std::string>& models, Deadline deadline) const {
   return impl_->WaitAvailable(models, deadline, false);
+}
+
+Status ModelManager::WaitSettled(Deadline deadline) const {
+  const auto settled = [](const Reconciler::Models& models) {
+    return std::all_of(models.begin(), models.end(), [](const auto& model) { return model.second.Settled(); });
+  };
+  if (impl_->reconciler.WaitUntil(deadline, settled)) return OkStatus();
+  return DeadlineExceeded("some versions were still loading when the wait ended; see their status");
 }
 
 void ModelManager::EndWaits() { impl_->reconciler.EndWaits(); }

@@ -44,7 +44,7 @@ struct ModelManagerOptions {
   std::vector<Engine*> engines;    // not owned; tried in this order
   ArtifactStore* store = nullptr;  // for base paths with a scheme; not owned
   Clock* clock = Clock::Real();
-  Duration poll_interval = std::chrono::seconds(1);  // of base paths; zero: once; negative: never
+  Duration poll_interval = std::chrono::seconds(1);  // of base paths; zero or less: once, when configured
   size_t load_threads = 2;
   int max_load_retries = 5;                                       // after the first try
   Duration load_retry_interval = std::chrono::milliseconds(200);  // doubled after each try, at most 30 s
@@ -105,6 +105,9 @@ class ModelManager {
   // Waits until each of `models` (empty: all that are configured) has an AVAILABLE version. kDeadlineExceeded names
   // the models that have none; the load error when every wanted version of a model has failed.
   Status WaitAvailable(const std::vector<std::string>& models, Deadline deadline) const;
+  // Waits until each base path has been looked at and each wanted version is AVAILABLE or has failed for good.
+  // kDeadlineExceeded when some still load.
+  Status WaitSettled(Deadline deadline) const;
   // Ends waits, now and from now on, as if their time were over: for a quick shutdown.
   void EndWaits();
   // Looks at the base paths now instead of at the next poll; returns when this look is done (loads may go on).

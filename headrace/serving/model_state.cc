@@ -43,6 +43,13 @@ bool ModelRecord::HasAvailable(bool aspired_only) const {
                      [&](const auto& version) { return Loaded(version) && (version.aspired || !aspired_only); });
 }
 
+bool ModelRecord::Settled() const {
+  if (!configured) return true;
+  return polled && std::all_of(versions.begin(), versions.end(), [](const auto& version) {
+           return !version.aspired || Loaded(version) || Failed(version);
+         });
+}
+
 Status ModelRecord::Hopeless() const {
   if (!polled) return OkStatus();
   if (!poll_error.ok()) return poll_error;

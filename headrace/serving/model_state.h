@@ -39,6 +39,8 @@ struct ModelRecord {
   VersionStats retired;               // what versions that are gone had counted
 
   bool HasAvailable(bool aspired_only) const;
+  // Whether its base path has been looked at and every wanted version is AVAILABLE or has failed for good.
+  bool Settled() const;
   // Why no version can become AVAILABLE without something changing on disk; OK while one is, or may become so.
   Status Hopeless() const;
 };
