@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/conformance/query_engine_suite.h"
+#include "tests/conformance/query_engine_conformance.h"
 
 namespace headrace {
 namespace {
