@@ -2,8 +2,12 @@
 
 #include <utility>
 
+#include "headrace/base/thread_pool.h"
 #include "headrace/net/grpc_proto.h"
+#include "headrace/protocols/tfserving/config_files.h"
+#include "headrace/protocols/tfserving/grpc_examples.h"
 #include "headrace/protocols/tfserving/grpc_predict.h"
+#include "headrace/protocols/tfserving/grpc_spec.h"
 #include "headrace/protocols/tfserving/model_metadata.h"
 #include "proto/tfserving/model_service.pb.h"
 #include "proto/tfserving/prediction_service.pb.h"
@@ -18,18 +22,11 @@ constexpr size_t kMaxMessageBytes = 1024;
 constexpr std::string_view kTruncated = "...TRUNCATED";
 constexpr std::string_view kSignatureField = "signature_def";
 
-ModelSpecView View(const wire::ModelSpec& spec) {
-  ModelSpecView view{.present = true,
-                     .name = spec.name(),
-                     .version = {},
-                     .label = spec.version_label(),
-                     .signature = spec.signature_name()};
-  if (spec.has_version()) view.version = spec.version().value();
-  return view;
-}
-
 using MetadataCall = net::ProtoCall<wire::GetModelMetadataRequest, wire::GetModelMetadataResponse>;
 using StatusCall = net::ProtoCall<wire::GetModelStatusRequest, wire::GetModelStatusResponse>;
+using ReloadCall = net::ProtoCall<wire::ReloadConfigRequest, wire::ReloadConfigResponse>;
+
+constexpr auto kLongestReload = std::chrono::minutes(30);
 
 Status CheckFields(const wire::GetModelMetadataRequest& request) {
   if (!request.has_model_spec()) return InvalidArgument("Missing ModelSpec");
@@ -42,10 +39,8 @@ Status CheckFields(const wire::GetModelMetadataRequest& request) {
 
 Status GetModelMetadata(const ModelServer& server, MetadataCall& call) {
   HR_RETURN_IF_ERROR(CheckFields(call.request()));
-  HR_ASSIGN_OR_RETURN(const auto servable, FindServable(server, View(call.request().model_spec()), call.call()));
-  auto* spec = call.response().mutable_model_spec();
-  spec->set_name(servable.model());
-  spec->mutable_version()->set_value(servable.version());
+  HR_ASSIGN_OR_RETURN(const auto servable, FindServable(server, ViewOf(call.request().model_spec()), call.call()));
+  SetSpec(servable, "", call.response().mutable_model_spec());
   wire::SignatureDefMap map;
   ToProto(servable.signatures(), &map);
   (*call.response().mutable_metadata())[std::string(kSignatureField)].PackFrom(map);
@@ -54,11 +49,41 @@ Status GetModelMetadata(const ModelServer& server, MetadataCall& call) {
 
 Status GetModelStatus(const ModelServer& server, StatusCall& call) {
   if (!call.request().has_model_spec()) return InvalidArgument("Missing ModelSpec");
-  const ModelSpecView spec = View(call.request().model_spec());
+  const ModelSpecView spec = ViewOf(call.request().model_spec());
   HR_ASSIGN_OR_RETURN(const auto version, ResolveVersion(*server.manager, spec.name, spec.version, spec.label));
   HR_ASSIGN_OR_RETURN(const auto versions, server.manager->Statuses(spec.name, version));
   ToProto(versions, &call.response());
   return OkStatus();
+}
+
+Status CheckPlatforms(const serving::ServerConfig& config, const serving::ModelManager& manager) {
+  for (const auto& model : config.models) {
+    const auto old = manager.Config(model.name);
+    if (!old || old->platform == model.platform || old->platform.empty() || model.platform.empty()) continue;
+    return FailedPrecondition(
+        "Illegal to change a model's platform. For model {}, it is {} in the new config and {} in the old config",
+        model.name, model.platform, old->platform);
+  }
+  return OkStatus();
+}
+
+// All or nothing: on an error what was served before is served on.
+Status Reload(const ModelServer& server, const wire::ReloadConfigRequest& request, Deadline deadline) {
+  if (!request.config().has_model_config_list())
+    return InvalidArgument(
+        "ServerModelConfig type not supported by HandleReloadConfigRequest. Only ModelConfigList is currently "
+        "supported");
+  HR_ASSIGN_OR_RETURN(serving::ServerConfig config, ToServerConfig(request.config(), server.options.model_defaults));
+  HR_RETURN_IF_ERROR(CheckPlatforms(config, *server.manager));
+  config.models_root = server.manager->config().models_root;
+  return server.manager->SetConfig(std::move(config),
+                                   std::min(deadline, std::chrono::steady_clock::now() + kLongestReload));
+}
+
+void FinishReload(const ModelServer& server, ReloadCall& call) {
+  const Status status = Reload(server, call.request(), call.call().deadline());
+  ToProto(status, call.response().mutable_status());
+  call.Finish(TruncateMessage(status));
 }
 
 }  // namespace
@@ -78,10 +103,20 @@ class GrpcFrontend::Impl {
     net::AddProtoMethod<wire::GetModelStatusRequest, wire::GetModelStatusResponse>(
         *services, models, "GetModelStatus",
         [this](StatusCall call) { call.Finish(TruncateMessage(GetModelStatus(server_, call))); });
+    net::AddProtoMethod<wire::ReloadConfigRequest, wire::ReloadConfigResponse>(
+        *services, models, "HandleReloadConfigRequest", [this](ReloadCall call) { QueueReload(std::move(call)); });
+    AddExampleMethods(server_, services);
   }
 
  private:
+  void QueueReload(ReloadCall call) {
+    auto shared = std::make_shared<ReloadCall>(std::move(call));
+    const Status status = reloads_.Submit([this, shared] { FinishReload(server_, *shared); });
+    if (!status.ok()) shared->Finish(status);
+  }
+
   const ModelServer server_;
+  ThreadPool reloads_{"reload", 1, 16};  // a reload waits for models to load
 };
 
 GrpcFrontend::GrpcFrontend(const ModelServer& server) : impl_(std::make_unique<Impl>(server)) {}

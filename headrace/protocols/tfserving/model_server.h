@@ -13,6 +13,8 @@ struct ModelServerOptions {
   Duration rest_timeout = std::chrono::seconds(30);
   bool cors = false;            // let pages of any origin call the REST API
   bool tensor_content = false;  // gRPC answers carry tensor_content instead of typed fields
+  // What the messages of HandleReloadConfigRequest cannot say of a model: batching, engine options.
+  serving::ModelConfig model_defaults = {};
 };
 
 // A plain value; what it points to must outlive the front ends. Used by all threads.

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "headrace/protocols/tfserving/model_metadata.h"
+#include "headrace/protocols/tfserving/rest_examples.h"
 #include "headrace/protocols/tfserving/rest_predict.h"
 #include "headrace/protocols/tfserving/rest_reply.h"
 
@@ -36,7 +37,7 @@ void RestFrontend::Answer(const RestPath& path, net::HttpRequest& request, net::
     case RestAction::kStatus: return SendJson(ModelStatus(path), std::move(responder));
     case RestAction::kMetadata: return SendJson(ModelMetadata(path, request), std::move(responder));
     case RestAction::kClassify:
-    case RestAction::kRegress: return SendError(Unimplemented("not yet"), std::move(responder));
+    case RestAction::kRegress: return HandleExamples(server_, path, request, std::move(responder));
   }
 }
 

@@ -12,11 +12,7 @@ namespace {
 class RestSignatures final : public SignatureFinder {
  public:
   explicit RestSignatures(const serving::ServableHandle& servable) : servable_(servable) {}
-  Result<const Signature*> Find(std::string_view name) override {
-    if (const Signature* found = servable_.FindSignature(name.empty() ? kDefaultSignature : name)) return found;
-    return std::unexpected(InvalidArgument("Serving signature name: \"{}\" not found in signature def",
-                                           name.empty() ? kDefaultSignature : name));
-  }
+  Result<const Signature*> Find(std::string_view name) override { return FindRestSignature(servable_, name); }
 
  private:
   const serving::ServableHandle& servable_;
@@ -67,6 +63,12 @@ Result<serving::ServableHandle> FindServable(const ModelServer& server, const Re
     if (!header.empty()) selector.route_key = request.header(header).value_or("");
   }
   return server.manager->Lookup(selector);
+}
+
+Result<const Signature*> FindRestSignature(const serving::ServableHandle& servable, std::string_view name) {
+  if (name.empty()) name = kDefaultSignature;
+  if (const Signature* found = servable.FindSignature(name)) return found;
+  return std::unexpected(InvalidArgument("Serving signature name: \"{}\" not found in signature def", name));
 }
 
 void HandlePredict(const ModelServer& server, const RestPath& path, net::HttpRequest& request,

@@ -14,4 +14,7 @@ void HandlePredict(const ModelServer& server, const RestPath& path, net::HttpReq
 Result<serving::ServableHandle> FindServable(const ModelServer& server, const RestPath& path,
                                              const net::HttpRequest& request);
 
+// kInvalidArgument `Serving signature name: "s" not found in signature def`; an empty name is the default one.
+Result<const Signature*> FindRestSignature(const serving::ServableHandle& servable, std::string_view name);
+
 }  // namespace headrace::tfserving

@@ -21,6 +21,7 @@ namespace headrace::tfserving {
 //   affine         x FP32 [-1,3] → y FP32 [-1,1] = x₀ + 2·x₁ + 3·x₂ + 0.5; labels stable: 1, canary: 2, gone: 9
 //   pair           a, b FP32 [-1] → sum, product
 //   reduce         x FP32 [-1,-1] → total (a scalar), x_copy
+//   classes        x FP32 [-1,2] → scores (as x), classes BYTES [-1,2] "red", "green"
 //   text           s BYTES [-1] → s_copy, s_bytes
 //   identity_TYPE  x [-1,…] → y for every TYPE of DataTypeName that ONNX Runtime can copy
 //   broken         version 1 is no model
@@ -44,6 +45,7 @@ class ModelServerFixture {
   }
 
   int port() const { return http_->port(); }
+  std::string grpc_address() const { return "127.0.0.1:" + std::to_string(grpc_port()); }
   int grpc_port() const { return grpc_->port(); }
   serving::ModelManager& manager() { return *manager_; }
   const serving::ServerConfig& config() const { return config_; }
@@ -95,6 +97,18 @@ class ModelServerFixture {
     keepdims->set_i(0);
     reduce.Node("Identity", {"x"}, {"x_copy"});
     Add(reduce, "reduce");
+    OnnxModelBuilder classes;
+    classes.Input("x", kFloat, {-1, 2}).Output("scores", kFloat, {-1, 2}).Output("classes", DataType::kString, {-1, 2});
+    auto* labels = classes.Node("Constant", {}, {"labels"})->add_attribute();
+    labels->set_name("value");
+    labels->set_type(onnx::AttributeProto::TENSOR);
+    labels->mutable_t()->set_data_type(OnnxType(DataType::kString));
+    for (const int64_t size : {1, 2}) labels->mutable_t()->add_dims(size);
+    for (const char* label : {"red", "green"}) labels->mutable_t()->add_string_data(label);
+    classes.Node("Identity", {"x"}, {"scores"});
+    classes.Node("Shape", {"x"}, {"shape"});
+    classes.Node("Expand", {"labels", "shape"}, {"classes"});
+    Add(classes, "classes");
     OnnxModelBuilder text;
     text.Input("s", DataType::kString, {-1}).Output("s_copy", DataType::kString, {-1});
     text.Output("s_bytes", DataType::kString, {-1}).Node("Identity", {"s"}, {"s_copy"});

@@ -1,0 +1,130 @@
+#include "headrace/protocols/tfserving/grpc_examples.h"
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "headrace/net/grpc_proto.h"
+#include "headrace/protocols/tfserving/example_call.h"
+#include "headrace/protocols/tfserving/examples.h"
+#include "headrace/protocols/tfserving/grpc_frontend.h"
+#include "headrace/protocols/tfserving/grpc_predict.h"
+#include "headrace/protocols/tfserving/grpc_spec.h"
+#include "proto/tfserving/prediction_service.pb.h"
+
+namespace headrace::tfserving {
+
+namespace wire = ::tensorflow::serving;
+
+namespace {
+
+struct Task {
+  const wire::ModelSpec& spec;
+  std::string_view method;
+};
+
+std::vector<Task> TasksOf(const wire::ClassificationRequest& request) {
+  return {{request.model_spec(), kClassifyMethod}};
+}
+std::vector<Task> TasksOf(const wire::RegressionRequest& request) { return {{request.model_spec(), kRegressMethod}}; }
+std::vector<Task> TasksOf(const wire::MultiInferenceRequest& request) {
+  std::vector<Task> tasks;
+  for (const auto& task : request.tasks()) tasks.push_back({task.model_spec(), task.method_name()});
+  return tasks;
+}
+
+bool HasSpec(const wire::MultiInferenceRequest& request) {
+  return request.tasks_size() > 0 && request.tasks(0).has_model_spec();
+}
+template <class Request>
+bool HasSpec(const Request& request) {
+  return request.has_model_spec();
+}
+
+Status CheckTasks(const std::vector<Task>& tasks) {
+  std::set<std::string_view> signatures;
+  for (const Task& task : tasks) {
+    if (task.spec.name() != tasks.front().spec.name())
+      return InvalidArgument("All ModelSpecs in a MultiInferenceRequest must access the same model name.");
+    if (!signatures.insert(task.spec.signature_name()).second)
+      return InvalidArgument("Duplicate evaluation of signature: {}", task.spec.signature_name());
+    if (task.method != kClassifyMethod && task.method != kRegressMethod)
+      return Unimplemented("Unsupported signature method_name: {}", task.method);
+  }
+  return OkStatus();
+}
+
+Status Fill(const ExampleCall& call, const std::vector<Task>&, wire::ClassificationResponse* response) {
+  SetSpec(call.servable(), call.signature(0).name, response->mutable_model_spec());
+  return call.Classify(0, response->mutable_result());
+}
+
+Status Fill(const ExampleCall& call, const std::vector<Task>&, wire::RegressionResponse* response) {
+  SetSpec(call.servable(), call.signature(0).name, response->mutable_model_spec());
+  return call.Regress(0, response->mutable_result());
+}
+
+Status Fill(const ExampleCall& call, const std::vector<Task>& tasks, wire::MultiInferenceResponse* response) {
+  for (size_t i = 0; i < tasks.size(); i++) {
+    auto* result = response->add_results();
+    SetSpec(call.servable(), call.signature(i).name, result->mutable_model_spec());
+    HR_RETURN_IF_ERROR(tasks[i].method == kClassifyMethod ? call.Classify(i, result->mutable_classification_result())
+                                                          : call.Regress(i, result->mutable_regression_result()));
+  }
+  return OkStatus();
+}
+
+// One call on its way; deletes itself once it has answered.
+template <class Request, class Response>
+class GrpcExamples {
+ public:
+  GrpcExamples(const ModelServer& server, net::ProtoCall<Request, Response> call)
+      : server_(server), grpc_(std::move(call)), tasks_(TasksOf(grpc_.request())) {}
+
+  Status Start() {
+    if (!HasSpec(grpc_.request())) return InvalidArgument("Missing ModelSpec");
+    HR_RETURN_IF_ERROR(CheckTasks(tasks_));
+    HR_ASSIGN_OR_RETURN(auto servable, FindServable(server_, ViewOf(tasks_.front().spec), grpc_.call()));
+    call_.emplace(std::move(servable), grpc_.request().input());
+    for (const Task& task : tasks_) {
+      HR_ASSIGN_OR_RETURN(const Signature* signature, FindSignature(call_->servable(), task.spec.signature_name()));
+      HR_RETURN_IF_ERROR(call_->Add(signature, task.method, grpc_.call().deadline()));
+    }
+    call_->Run(server_.predictor, [this](Status status) {
+      if (status.ok()) status = Fill(*call_, tasks_, &grpc_.response());
+      Finish(std::move(status));
+      delete this;
+    });
+    return OkStatus();
+  }
+  void Finish(Status status) { grpc_.Finish(TruncateMessage(std::move(status))); }
+
+ private:
+  const ModelServer& server_;
+  net::ProtoCall<Request, Response> grpc_;
+  const std::vector<Task> tasks_;
+  std::optional<ExampleCall> call_;
+};
+
+template <class Request, class Response>
+void AddMethod(const ModelServer& server, const std::string& name, net::GrpcServices* services) {
+  net::AddProtoMethod<Request, Response>(
+      *services, "tensorflow.serving.PredictionService", name, [&server](net::ProtoCall<Request, Response> call) {
+        auto* examples = new GrpcExamples<Request, Response>(server, std::move(call));
+        Status status = examples->Start();
+        if (status.ok()) return;
+        examples->Finish(std::move(status));
+        delete examples;
+      });
+}
+
+}  // namespace
+
+void AddExampleMethods(const ModelServer& server, net::GrpcServices* services) {
+  AddMethod<wire::ClassificationRequest, wire::ClassificationResponse>(server, "Classify", services);
+  AddMethod<wire::RegressionRequest, wire::RegressionResponse>(server, "Regress", services);
+  AddMethod<wire::MultiInferenceRequest, wire::MultiInferenceResponse>(server, "MultiInference", services);
+}
+
+}  // namespace headrace::tfserving

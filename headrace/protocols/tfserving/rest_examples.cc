@@ -1,0 +1,75 @@
+#include "headrace/protocols/tfserving/rest_examples.h"
+
+#include <optional>
+#include <utility>
+
+#include "headrace/protocols/tfserving/example_call.h"
+#include "headrace/protocols/tfserving/examples.h"
+#include "headrace/protocols/tfserving/json_examples.h"
+#include "headrace/protocols/tfserving/rest_predict.h"
+#include "headrace/protocols/tfserving/rest_reply.h"
+#include "proto/tfserving/prediction_service.pb.h"
+
+namespace headrace::tfserving {
+namespace {
+
+// One request on its way; deletes itself once it has answered.
+class RestExamples {
+ public:
+  RestExamples(const ModelServer& server, bool classify, net::HttpResponder responder)
+      : server_(server), classify_(classify), responder_(std::move(responder)) {}
+
+  Status Start(const RestPath& path, net::HttpRequest& request) {
+    std::string name;
+    HR_RETURN_IF_ERROR(DecodeExamples(request.body_text(), &name, &input_));
+    HR_ASSIGN_OR_RETURN(auto servable, FindServable(server_, path, request));
+    HR_ASSIGN_OR_RETURN(const Signature* signature, FindRestSignature(servable, name));
+    call_.emplace(std::move(servable), input_);
+    HR_RETURN_IF_ERROR(call_->Add(signature, classify_ ? kClassifyMethod : kRegressMethod,
+                                  std::chrono::steady_clock::now() + server_.options.rest_timeout));
+    call_->Run(server_.predictor, [this](Status status) {
+      Finish(std::move(status));
+      delete this;
+    });
+    return OkStatus();
+  }
+  void Fail(const Status& status) { SendError(status, std::move(responder_)); }
+
+ private:
+  Status Encode() {
+    if (classify_) {
+      ::tensorflow::serving::ClassificationResult result;
+      HR_RETURN_IF_ERROR(call_->Classify(0, &result));
+      EncodeResults(result, &responder_.body());
+    } else {
+      ::tensorflow::serving::RegressionResult result;
+      HR_RETURN_IF_ERROR(call_->Regress(0, &result));
+      EncodeResults(result, &responder_.body());
+    }
+    return OkStatus();
+  }
+  void Finish(Status status) {
+    if (status.ok()) status = Encode();
+    if (!status.ok()) return Fail(status);
+    responder_.Send(200, kJsonType);
+  }
+
+  const ModelServer& server_;
+  const bool classify_;
+  net::HttpResponder responder_;
+  ::tensorflow::serving::Input input_;
+  std::optional<ExampleCall> call_;
+};
+
+}  // namespace
+
+void HandleExamples(const ModelServer& server, const RestPath& path, net::HttpRequest& request,
+                    net::HttpResponder responder) {
+  auto* examples = new RestExamples(server, path.action == RestAction::kClassify, std::move(responder));
+  if (const Status status = examples->Start(path, request); !status.ok()) {
+    examples->Fail(status);
+    delete examples;
+  }
+}
+
+}  // namespace headrace::tfserving
