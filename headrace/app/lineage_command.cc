@@ -19,6 +19,7 @@ struct LineageOptions {
   std::string data_dir = DefaultDataDir();
   int depth = 100;
   bool downstream = false;
+  bool full = false;
   bool as_json = false;
 };
 
@@ -41,7 +42,7 @@ Result<std::vector<Artifact>> Find(LineageStore& store, const std::string& what)
 }
 
 Status PrintLineage(const LineageOptions& options) {
-  const DataDir data_dir{std::filesystem::absolute(options.data_dir)};
+  const DataDir data_dir{std::filesystem::absolute(options.data_dir).lexically_normal()};
   auto database = sqlite::OpenSqliteDatabase(data_dir.database(), {.read_only = true});
   if (!database)
     return database.error().code() == Code::kNotFound
@@ -58,7 +59,8 @@ Status PrintLineage(const LineageOptions& options) {
   if (options.as_json)
     fmt::print("{}\n", ToJson(metadata::LineageJson(graph, direction)));
   else
-    fmt::print("{}", metadata::LineageTree(graph, direction));
+    fmt::print("{}", metadata::LineageTree(
+                         graph, {.direction = direction, .base = data_dir.root.string(), .full = options.full}));
   return OkStatus();
 }
 
@@ -74,6 +76,7 @@ void AddLineageCommand(CLI::App& program, int* exit_code) {
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
   command->add_flag("--downstream", options->downstream, "What was made from it, instead of what it was made from");
+  command->add_flag("--full", options->full, "Whole UUIDs and paths, to copy");
   command->add_flag("--json", options->as_json, "Print one JSON object");
   command->callback([options, exit_code] { *exit_code = Report("lineage", PrintLineage(*options)); });
 }

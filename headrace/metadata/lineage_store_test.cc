@@ -223,7 +223,7 @@ TEST(LineageText, PrintsSharedNodesOnce) {
   Fixture fixture;
   RecordTraining(fixture, "r1", 1);
   const auto graph = *fixture.store->Walk({fixture.store->FindModel("flights", "1")->id});
-  const std::string tree = LineageTree(graph, Direction::kUpstream);
+  const std::string tree = LineageTree(graph, {});
   EXPECT_THAT(tree, testing::StartsWith("flights/1  Model  sha256 "));
   EXPECT_THAT(tree, HasSubstr("made by Pusher  COMPLETE  2023-11-14 22:13:20Z, 1.5 s  r1/pusher/0\n"));
   EXPECT_THAT(tree, HasSubstr("parameters: months=[\"2013-01\"]  rate=0.5"));
@@ -240,6 +240,19 @@ TEST(LineageText, PrintsSharedNodesOnce) {
   EXPECT_EQ(object.at("artifacts").as_array().size(), 5u);
   EXPECT_EQ(object.at("events").as_array().size(), graph.edges.size());
   EXPECT_EQ(object.at("executions").at(0).at("contexts").at("run"), "r1");
+}
+
+TEST(LineageText, ShortensUuidsAndPathsUnlessFull) {
+  Fixture fixture;
+  const std::string run = "2315e47b-27ed-40ec-9f1d-e65ef8942cd5";
+  auto execution = MakeExecution("Step", run + "/step/1");
+  ASSERT_TRUE(fixture.Record(execution, {Out("o", MakeArtifact("/state/artifacts/" + run + "/o"))}).ok());
+  const auto graph = *fixture.store->Walk({fixture.store->FindByUri("/state/artifacts/" + run + "/o")->at(0).id});
+  const std::string tree = LineageTree(graph, {.base = "/state"});
+  EXPECT_THAT(tree, HasSubstr("  artifacts/2315e47b…/o  #1\n"));
+  EXPECT_THAT(tree, HasSubstr("  2315e47b…/step/1\n"));
+  EXPECT_THAT(LineageTree(graph, {.base = "/state", .full = true}),
+              HasSubstr("  /state/artifacts/" + run + "/o  #1\n"));
 }
 
 // A random graph in layers: execution k reads artifacts made by earlier ones (or sources) and makes some.
@@ -318,7 +331,7 @@ RC_GTEST_PROP(LineageStoreProperty, WalkFindsWhatReachabilitySays, ()) {
     for (const auto& node : up->artifacts) nodes.insert(node.id);
     for (const auto& node : up->executions) executions.insert(node.id);
     for (const auto& edge : up->edges) RC_ASSERT(nodes.contains(edge.artifact) && executions.contains(edge.execution));
-    RC_ASSERT(!LineageTree(*up, Direction::kUpstream).empty());
+    RC_ASSERT(!LineageTree(*up, {}).empty());
   }
 }
 

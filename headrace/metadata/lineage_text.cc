@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -11,6 +12,7 @@ namespace {
 
 constexpr size_t kDigestDigits = 12;
 constexpr size_t kMaxValue = 80;
+constexpr size_t kUuidLength = 36;
 
 std::string Shortened(std::string text) {
   if (text.size() <= kMaxValue) return text;
@@ -41,12 +43,35 @@ std::string DisplayName(const Artifact& artifact) {
   return fmt::format("{}/{}", std::string_view(model->get_string()), number);
 }
 
-std::string ArtifactText(const LineageEdge* edge, const Artifact& artifact) {
+bool IsUuid(std::string_view text) {
+  if (text.size() < kUuidLength) return false;
+  for (size_t i = 0; i < kUuidLength; i++) {
+    const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+    if (dash ? text[i] != '-' : std::isxdigit(static_cast<unsigned char>(text[i])) == 0) return false;
+  }
+  return true;
+}
+
+// What identifies a run or a folder to a reader: UUIDs by their first digits.
+std::string WithShortUuids(std::string_view text) {
+  std::string shown;
+  for (size_t i = 0; i < text.size(); i++) {
+    if (!IsUuid(text.substr(i))) {
+      shown += text[i];
+      continue;
+    }
+    shown += std::string(text.substr(i, 8)) + "…";
+    i += kUuidLength - 1;
+  }
+  return shown;
+}
+
+std::string ArtifactText(const LineageEdge* edge, const Artifact& artifact, const std::string& uri) {
   const std::string key = edge ? edge->index > 0 ? fmt::format("{}[{}]", edge->key, edge->index) : edge->key : "";
   const std::string name = DisplayName(artifact);
   const bool named = !name.empty() && name != key;
   return fmt::format("{}{}{}  {}  {}  {}  #{}", key, named && !key.empty() ? ": " : "", named ? name : "",
-                     ShortType(artifact.type), ShortDigest(artifact.digest), artifact.uri, artifact.id);
+                     ShortType(artifact.type), ShortDigest(artifact.digest), uri, artifact.id);
 }
 
 std::string DurationText(const Execution& execution) {
@@ -74,8 +99,8 @@ struct Branch {
 
 class TreeWriter {
  public:
-  TreeWriter(const LineageGraph& graph, Direction direction)
-      : graph_(graph), upstream_(direction == Direction::kUpstream) {
+  TreeWriter(const LineageGraph& graph, const TreeOptions& options)
+      : graph_(graph), options_(options), upstream_(options.direction == Direction::kUpstream) {
     for (const auto& artifact : graph.artifacts) artifacts_[artifact.id] = &artifact;
     for (const auto& execution : graph.executions) executions_[execution.id] = &execution;
     for (const auto& edge : graph.edges) {
@@ -104,6 +129,15 @@ class TreeWriter {
     std::string below;   // in front of everything under it
   };
 
+  std::string UriText(std::string_view uri) const {
+    if (options_.full) return std::string(uri);
+    if (!options_.base.empty() && uri.starts_with(options_.base + "/")) uri.remove_prefix(options_.base.size() + 1);
+    return WithShortUuids(uri);
+  }
+  std::string NameText(const Execution& execution) const {
+    return options_.full ? execution.name : WithShortUuids(execution.name);
+  }
+
   void Line(const std::string& before, const std::string& text) { text_ += before + text + "\n"; }
 
   // The children, so that the first is on top of the stack.
@@ -120,7 +154,8 @@ class TreeWriter {
     if (const auto found = of_artifact_.find(artifact.id); found != of_artifact_.end())
       for (const auto* edge : found->second) children.push_back({Branch::kExecution, edge, edge->execution});
     const bool again = !shown_.insert(artifact.id).second;
-    Line(node.before, ArtifactText(node.branch.edge, artifact) + (again && !children.empty() ? "  (shown above)" : ""));
+    Line(node.before, ArtifactText(node.branch.edge, artifact, UriText(artifact.uri)) +
+                          (again && !children.empty() ? "  (shown above)" : ""));
     if (!again) Push(node, children);
   }
 
@@ -128,13 +163,13 @@ class TreeWriter {
     const Execution& execution = *executions_.at(node.branch.id);
     const std::string verb = upstream_ ? "made by" : "used by";
     if (!shown_executions_.insert(execution.id).second) {
-      Line(node.before, fmt::format("{} {} {}  (shown above)", verb, execution.type, execution.name));
+      Line(node.before, fmt::format("{} {} {}  (shown above)", verb, execution.type, NameText(execution)));
       return;
     }
     std::vector<Branch> children;
     for (const auto* edge : of_execution_[execution.id]) children.push_back({Branch::kArtifact, edge, edge->artifact});
     Line(node.before, fmt::format("{} {}  {}  {}{}  {}", verb, execution.type, ExecutionStateName(execution.state),
-                                  ShortTime(execution.started), DurationText(execution), execution.name));
+                                  ShortTime(execution.started), DurationText(execution), NameText(execution)));
     const std::string below = node.below + (children.empty() ? "   " : "│  ");
     if (!execution.error.empty()) Line(below, "error: " + Shortened(execution.error));
     if (!execution.code.empty()) Line(below, "code: " + CodeText(execution.code));
@@ -155,6 +190,7 @@ class TreeWriter {
   }
 
   const LineageGraph& graph_;
+  const TreeOptions& options_;
   const bool upstream_;
   std::unordered_map<int64_t, const Artifact*> artifacts_;
   std::unordered_map<int64_t, const Execution*> executions_;
@@ -166,7 +202,9 @@ class TreeWriter {
 
 }  // namespace
 
-std::string LineageTree(const LineageGraph& graph, Direction direction) { return TreeWriter(graph, direction).Write(); }
+std::string LineageTree(const LineageGraph& graph, const TreeOptions& options) {
+  return TreeWriter(graph, options).Write();
+}
 
 json::object ArtifactJson(const Artifact& artifact) {
   return {{"id", artifact.id},
