@@ -131,8 +131,7 @@ class Demo:
             check(pushed == [1, 2], f"version 2 should have been blessed and pushed; there is {pushed}")
             self.server.wait_for_version(MODEL, 2)
             second_answer = self.ask(self.row)
-            swapped_at = load.sent
-            wait_until(lambda: load.sent >= swapped_at + 500, "500 requests more")
+            wait_until(lambda: load.answered(second_answer) >= 2000, "2,000 answers of version 2")
         answers = {1: load.answered(self.first_answer), 2: load.answered(second_answer)}
         failed = load.sent - sum(answers.values())
         self.out.line(
@@ -156,8 +155,11 @@ class Demo:
             check(f"{month}.parquet" in done.stdout, f"the lineage should lead to {month}.parquet")
         self.report["lineage"] = done.stdout
 
-    def farewell(self):
-        self.out.act(f"That is the loop; it took {self.out.seconds():.0f} s. The server stays up")
+    def farewell(self, stays):
+        self.out.act(f"That is the loop; it took {self.out.seconds():.0f} s")
+        if not stays:
+            return
+        self.out.line("The server stays up:")
         self.out.line(f"  runs, over KFP's API    {self.server.url}/apis/v2beta1/runs")
         self.out.line(f"  the model's status      {self.server.models_url}/{MODEL}")
         self.out.line(f"  its inputs              {self.server.models_url}/{MODEL}/metadata")
@@ -210,12 +212,15 @@ def main():
         demo.broken_month()
         demo.second_model()
         demo.lineage()
-        demo.farewell()
+        demo.farewell(stays=not arguments.ci)
         stays = not arguments.ci
     except (Misbehaved, TimeoutError, Ended, HttpError) as error:
         demo.out.line(f"THE DEMO FAILED: {error}")
         demo.out.line(f"The server's last words ({demo.server.log}):\n{demo.server.log_tail()}")
         return 1
+    except KeyboardInterrupt:
+        demo.out.line("interrupted; the server is stopped")
+        return 130
     finally:
         if not stays and demo.server.process:
             demo.server.stop()

@@ -122,9 +122,13 @@ class Validation {
   }
 
   void Type(const FeatureSchema& feature, const FeatureStatistics& column) {
-    Add(feature.name, "UNEXPECTED_DATA_TYPE",
-        fmt::format("values of type {} ({})", FeatureTypeName(column.type), column.sql_type),
-        std::string(FeatureTypeName(feature.type)));
+    std::string found = fmt::format("values of type {} ({})", FeatureTypeName(column.type), column.sql_type);
+    if (column.numeric)
+      found += fmt::format(", {:.4g} to {:.4g}, {:.4g} in the mean", column.numeric->min, column.numeric->max,
+                           column.numeric->mean);
+    std::string expected(FeatureTypeName(feature.type));
+    if (feature.number) expected += ", " + RangeText(feature.number->range);
+    Add(feature.name, "UNEXPECTED_DATA_TYPE", std::move(found), std::move(expected));
   }
 
   void Text(const FeatureSchema& feature, const FeatureStatistics& column) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "headrace/pipeline/values.h"
 #include "proto/kfp/pipeline_spec.pb.h"
@@ -15,9 +16,13 @@ namespace pb = ml_pipelines;
 
 json::value FromProto(const google::protobuf::Value& value);
 
+// Members sorted by name: protobuf's maps have another order in each process, and what is made from a parameter must
+// not.
 json::object FromProto(const google::protobuf::Struct& value) {
+  std::map<std::string_view, const google::protobuf::Value*> members;
+  for (const auto& [key, member] : value.fields()) members.emplace(key, &member);
   json::object out;
-  for (const auto& [key, member] : value.fields()) out.emplace(key, FromProto(member));
+  for (const auto& [key, member] : members) out.emplace(key, FromProto(*member));
   return out;
 }
 

@@ -86,6 +86,18 @@ TEST(ParsePipelineTest, ReadsTasksAndWhatTheyWaitFor) {
   EXPECT_EQ(pipeline->components.at("comp-a").output_artifacts.at("d").schema_title, "system.Dataset");
 }
 
+TEST(ParsePipelineTest, MembersOfAConstantHaveAnOrder) {
+  const auto pipeline =
+      SpecBuilder()
+          .Container("comp-a", "true", R"({"inputDefinitions": {"parameters": {"x": {"parameterType": "STRUCT"}}}})")
+          .Task("t", "comp-a", R"({"inputs": {"parameters": {"x": {"runtimeValue": {"constant":
+                                     {"e": 1, "b": 2, "d": {"z": 1, "y": 2}, "a": 3, "c": 4}}}}}})")
+          .Build();
+  ASSERT_NE(pipeline, nullptr);
+  const auto& parameter = std::get<Dag>(pipeline->root.body).tasks.at("t").parameters.at("x");
+  EXPECT_EQ(ToJson(std::get<FromConstant>(parameter.from).value), R"({"a":3,"b":2,"c":4,"d":{"y":2,"z":1},"e":1})");
+}
+
 TEST(ParsePipelineTest, ErrorsNameComponentTaskAndField) {
   SpecBuilder base;
   base.Container("comp-a", "true", kInOut);
