@@ -164,6 +164,7 @@ void HttpConnection::WriteResponse() {
   keep_alive_ = !response_.close;
   if (!trace_.trace_id.empty()) response_.headers.append("traceparent: ").append(trace_.ToString()).append("\r\n");
   response_.Compose(request_, parser_ ? parser_->version() : 11, loop_->date());
+  DropSpool();  // before the client learns that its upload has been dealt with
   ContinueWriting();
 }
 
