@@ -3,8 +3,12 @@
 #include <algorithm>
 #include <mutex>
 
+#include "headrace/app/model_access.h"
+#include "headrace/base/json.h"
 #include "headrace/base/log.h"
 #include "headrace/base/thread_pool.h"
+#include "headrace/net/access_log.h"
+#include "headrace/net/authorizer.h"
 #include "headrace/net/grpc_server.h"
 #include "headrace/net/http_server.h"
 #include "headrace/protocols/oip/grpc_frontend.h"
@@ -26,15 +30,20 @@ int Loops(int wanted) { return wanted > 0 ? wanted : std::max(1, static_cast<int
 // The REST door: to each protocol what begins with its path.
 class RestDoor : public net::HttpHandler {
  public:
-  RestDoor(const tfserving::ModelServer& tfserving, oip::ModelService* oip, std::string metrics_path)
-      : tfserving_(tfserving),
+  RestDoor(const tfserving::ModelServer& tfserving, oip::ModelService* oip, std::string metrics_path,
+           const net::Authorizer* authorizer, bool secured)
+      : authorizer_(*authorizer),
+        tfserving_(tfserving),
         oip_(oip),
-        openapi_(tfserving.manager, false),
+        openapi_(tfserving.manager, secured),
         metrics_path_(std::move(metrics_path)),
         manager_(*tfserving.manager) {}
 
   void Handle(net::HttpRequest& request, net::HttpResponder responder) override {
     const std::string_view path = request.path();
+    if (authorizer_.enabled())
+      if (const Status status = CheckRest(authorizer_, request); !status.ok())
+        return Refuse(status, std::move(responder));
     if (tfserving::RestFrontend::Serves(path)) return tfserving_.Handle(request, std::move(responder));
     if (oip::RestFrontend::Serves(path)) return oip_.Handle(request, std::move(responder));
     if (!metrics_path_.empty() && path == metrics_path_)
@@ -44,6 +53,12 @@ class RestDoor : public net::HttpHandler {
   }
 
  private:
+  static void Refuse(const Status& status, net::HttpResponder responder) {
+    if (status.code() == Code::kUnauthenticated) responder.SetHeader("WWW-Authenticate", "Bearer");
+    responder.Send(HttpStatus(status.code()), "application/json", ToJson(json::object{{"error", status.message()}}));
+  }
+
+  const net::Authorizer& authorizer_;
   tfserving::RestFrontend tfserving_;
   oip::RestFrontend oip_;
   openapi::Frontend openapi_;
@@ -69,10 +84,15 @@ class ModelServer::Impl {
               .predictor = &predictor_,
               .server_version = HEADRACE_VERSION,
               .request_timeout = options.rest_timeout}),
-        rest_door_(tfserving_, &oip_, options.metrics_path),
+        rest_door_(tfserving_, &oip_, options.metrics_path, &authorizer, !options.auth.empty()),
         tfserving_grpc_(tfserving_) {}
 
   Status Open() {
+    if (!options_.auth.empty())
+      if (const Status status = authorizer.Load(options_.auth); !status.ok()) return status.WithContext("--auth_file");
+    if (!options_.access_log.empty()) {
+      HR_ASSIGN_OR_RETURN(access_log_, net::AccessLog::Open(options_.access_log));
+    }
     if (options_.startup_wait > Duration::zero())
       if (const Status status = manager.WaitSettled(std::chrono::steady_clock::now() + options_.startup_wait);
           !status.ok())
@@ -90,6 +110,11 @@ class ModelServer::Impl {
     });
   }
 
+  Status ReloadTls(const net::TlsOptions& tls) {
+    if (grpc_ != nullptr) HR_RETURN_IF_ERROR(grpc_->ReloadTls(tls));
+    return rest_ != nullptr ? rest_->ReloadTls(tls) : OkStatus();
+  }
+
   int grpc_port() const { return grpc_ == nullptr ? kNoPort : grpc_->port(); }
   int rest_port() const { return rest_ == nullptr ? kNoPort : rest_->port(); }
 
@@ -102,6 +127,9 @@ class ModelServer::Impl {
     grpc.threads = Loops(options_.grpc_threads);
     grpc.reflection = true;
     grpc.tls = options_.tls;
+    grpc.access_log = access_log_.get();
+    if (!options_.auth.empty())
+      grpc.guard = [this](const net::GrpcQuestion& question) { return CheckGrpc(authorizer, question); };
     net::GrpcServices services;
     tfserving_grpc_.AddTo(&services);
     oip::AddGrpcMethods(&oip_, &services);
@@ -120,6 +148,7 @@ class ModelServer::Impl {
     rest.port = options_.rest_port;
     rest.threads = Loops(options_.rest_threads);
     rest.tls = options_.tls;
+    rest.access_log = access_log_.get();
     HR_ASSIGN_OR_RETURN(rest_, net::HttpServer::Start(rest, &rest_door_));
     HR_LOG(info, "Exporting HTTP/REST API at:{}:{} ...", options_.address, rest_->port());
     return OkStatus();
@@ -128,9 +157,11 @@ class ModelServer::Impl {
   const ModelServerOptions options_;
 
  public:
+  net::Authorizer authorizer;
   serving::ModelManager manager;
 
  private:
+  std::unique_ptr<net::AccessLog> access_log_;
   serving::Predictor predictor_;
   const tfserving::ModelServer tfserving_;
   oip::ModelService oip_;
@@ -154,6 +185,8 @@ Result<std::unique_ptr<ModelServer>> ModelServer::Start(const ModelServerOptions
 }
 
 serving::ModelManager& ModelServer::manager() { return impl_->manager; }
+Status ModelServer::ReloadTls(const net::TlsOptions& tls) { return impl_->ReloadTls(tls); }
+Status ModelServer::LoadAuth(const std::string& rules) { return impl_->authorizer.Load(rules); }
 int ModelServer::grpc_port() const { return impl_->grpc_port(); }
 int ModelServer::rest_port() const { return impl_->rest_port(); }
 void ModelServer::Drain(Deadline deadline) { impl_->Drain(deadline); }

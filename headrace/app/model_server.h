@@ -22,6 +22,8 @@ struct ModelServerOptions {
   int rest_threads = 0;          // loops; 0: a quarter of the cores, at least 1
   int grpc_threads = 0;
   std::optional<net::TlsOptions> tls = {};  // of both doors
+  std::string auth = {};                    // net::Authorizer's rules; empty: everybody may do everything
+  std::string access_log = {};              // net::AccessLog's path; empty: none
   serving::ModelManagerOptions manager = {};
   serving::PredictorOptions predictor = {};
   Duration rest_timeout = std::chrono::seconds(30);
@@ -42,6 +44,10 @@ class ModelServer {
   ~ModelServer();
 
   serving::ModelManager& manager();
+  // For connections accepted from now on. kInvalidArgument, and nothing changes, when unusable.
+  Status ReloadTls(const net::TlsOptions& tls);
+  // New rules of who may do what; kInvalidArgument, and the former stay, when they cannot be read.
+  Status LoadAuth(const std::string& rules);
   int grpc_port() const;  // the real ones; kNoPort when that door is not there
   int rest_port() const;
   // Answers what is under way until `deadline`, then closes. Idempotent.

@@ -92,6 +92,10 @@ void AddDoorFlags(CLI::App* command, ServeFlags* f) {
       ->group(kGroupDoors);
   command->add_option("--ssl_config_file", f->ssl_config_file, "TLS of both doors: an SSLConfig as text proto")
       ->group(kGroupDoors);
+  command->add_option("--auth_file", f->auth_file, "Who may use which models: JSON, see docs/serving.md")
+      ->group(kGroupDoors);
+  command->add_option("--access_log", f->access_log, "A line of JSON for each request goes to this file; - is stderr")
+      ->group(kGroupDoors);
   command
       ->add_option("--monitoring_config_file", f->monitoring_config_file,
                    "A MonitoringConfig as text proto; without it metrics are at /monitoring/prometheus/metrics")
@@ -192,6 +196,10 @@ Status ReadFiles(const ServeFlags& flags, ModelServerOptions* options) {
     HR_ASSIGN_OR_RETURN(options->tls,
                         ReadFlagFile("--ssl_config_file", flags.ssl_config_file, tfserving::ParseSslConfig));
   }
+  if (!flags.auth_file.empty()) {
+    HR_ASSIGN_OR_RETURN(options->auth, ReadFile(flags.auth_file));
+  }
+  options->access_log = flags.access_log;
   tfserving::MonitoringSettings monitoring{.prometheus = true};
   if (!flags.monitoring_config_file.empty()) {
     HR_ASSIGN_OR_RETURN(monitoring, ReadFlagFile("--monitoring_config_file", flags.monitoring_config_file,

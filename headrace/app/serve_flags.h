@@ -29,6 +29,8 @@ struct ServeFlags {
   std::string batching_parameters_file;
   std::string monitoring_config_file;
   std::string ssl_config_file;
+  std::string auth_file;
+  std::string access_log;
   bool allow_version_labels_for_unavailable_models = false;
   double file_system_poll_wait_seconds = 1;
   int num_load_threads = 0;

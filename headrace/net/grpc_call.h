@@ -89,6 +89,16 @@ struct GrpcMethod {
   std::function<std::unique_ptr<GrpcStreamReader>(const Metadata&, GrpcWriter)> stream;
 };
 
+// What a guard is asked: each message of a call, before the method sees it.
+struct GrpcQuestion {
+  std::string_view path;  // "/package.Service/Method"
+  std::span<const char> message;
+  std::optional<std::string_view> authorization;  // the metadata entry of that name
+  std::string_view client_subject;                // of a verified client certificate
+};
+// The call ends with what is not OK. On a loop: must not block.
+using GrpcGuard = std::function<Status(const GrpcQuestion&)>;
+
 // The methods that a server answers, filled before it starts.
 class GrpcServices {
  public:

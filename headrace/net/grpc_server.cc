@@ -17,7 +17,8 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::Start(const GrpcServerOptions& o
   if (options.reflection) AddGrpcReflection(server->services_);
   const GrpcConnectionOptions connection{.max_message_bytes = options.max_message_bytes,
                                          .max_concurrent_streams = options.max_concurrent_streams,
-                                         .access_log = options.access_log};
+                                         .access_log = options.access_log,
+                                         .guard = options.guard};
   auto sockets = SocketServer::Start(
       {.address = options.address,
        .port = options.port,

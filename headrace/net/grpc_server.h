@@ -32,6 +32,7 @@ struct GrpcServerOptions {
   bool reflection = false;
   std::optional<TlsOptions> tls = {};  // for TCP
   AccessLog* access_log = nullptr;     // not owned; null: none
+  GrpcGuard guard = {};                // empty: everything is let through
 };
 
 // Thread-safe.

@@ -259,6 +259,25 @@ TEST_F(GrpcServerTest, LogsCallsWithTheirTrace) {
   EXPECT_NE(text.find("\"status\":9"), std::string::npos) << text;
 }
 
+TEST_F(GrpcServerTest, AsksItsGuardBeforeTheMethod) {
+  GrpcServerOptions options;
+  options.guard = [](const GrpcQuestion& question) {
+    if (!question.authorization) return Unauthenticated("who are you?");
+    if (std::string_view(question.message.data(), question.message.size()) == "secret")
+      return PermissionDenied("{} is not for {}", question.path, *question.authorization);
+    return OkStatus();
+  };
+  Client client = Start(options);
+  EXPECT_EQ(client.Call("/t.T/Echo", "open").status.error_code(), grpc::UNAUTHENTICATED);
+  grpc::ClientContext open, secret;
+  open.AddMetadata("authorization", "me");
+  secret.AddMetadata("authorization", "me");
+  EXPECT_EQ(client.Call("/t.T/Echo", "open", &open).message, "open");
+  const Answer refused = client.Call("/t.T/Echo", "secret", &secret);
+  EXPECT_EQ(refused.status.error_code(), grpc::PERMISSION_DENIED);
+  EXPECT_EQ(refused.status.error_message(), "/t.T/Echo is not for me");
+}
+
 TEST_F(GrpcServerTest, SeesCancellation) {
   Client client = Start();
   grpc::ClientContext context;

@@ -138,6 +138,11 @@ Status GrpcStream::MessageDone() {
     request_ = {inflated_.data(), length};
   }
   prefix_got_ = message_got_ = 0;
+  if (const GrpcGuard& guard = connection_->guard())
+    HR_RETURN_IF_ERROR(guard({.path = metadata(":path").value_or(""),
+                              .message = request_,
+                              .authorization = metadata("authorization"),
+                              .client_subject = client_subject_}));
   if (reader_) reader_->OnMessage(request_);
   return OkStatus();
 }

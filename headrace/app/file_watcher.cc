@@ -1,0 +1,53 @@
+#include "headrace/app/file_watcher.h"
+
+#include <algorithm>
+
+#include "headrace/base/files.h"
+#include "headrace/base/log.h"
+
+namespace headrace::app {
+
+FileWatcher::~FileWatcher() {
+  {
+    MutexLock lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.NotifyAll();
+  if (thread_.joinable()) thread_.join();
+}
+
+void FileWatcher::Add(std::string path, Duration interval, Apply apply) {
+  auto text = ReadFile(path).value_or("");
+  files_.push_back(
+      {std::move(path), interval, std::move(apply), std::move(text), std::chrono::steady_clock::now() + interval});
+}
+
+void FileWatcher::Start() {
+  if (!files_.empty()) thread_ = std::thread([this] { Run(); });
+}
+
+void FileWatcher::Run() {
+  for (;;) {
+    File& file = *std::ranges::min_element(files_, {}, &File::next);
+    {
+      MutexLock lock(mutex_);
+      while (!stopping_ && std::chrono::steady_clock::now() < file.next) wake_.WaitUntil(mutex_, file.next);
+      if (stopping_) return;
+    }
+    Look(&file);
+    file.next = std::chrono::steady_clock::now() + file.interval;
+  }
+}
+
+void FileWatcher::Look(File* file) {
+  auto text = ReadFile(file->path);
+  if (!text || *text == file->applied) return;
+  file->applied = *std::move(text);
+  const Status status = file->apply(file->applied);
+  if (status.ok())
+    HR_LOG(info, "applied the new {}", file->path);
+  else
+    HR_LOG(err, "the new {} is not applied, what it said before stays: {}", file->path, status.ToString());
+}
+
+}  // namespace headrace::app
