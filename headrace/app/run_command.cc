@@ -25,6 +25,7 @@ struct RunOptions {
   bool as_json = false;
   bool no_cache = false;
   bool resume = false;
+  bool check = false;
 };
 
 constexpr char kFooter[] =
@@ -86,6 +87,18 @@ Result<pipeline::CreateRunRequest> ReadRequest(const RunOptions& options) {
   return request;
 }
 
+// --check: what Create would refuse, without a data folder.
+Result<ExitCode> Check(const pipeline::CreateRunRequest& request) {
+  HR_ASSIGN_OR_UNEXPECTED(const auto pipeline, pipeline::ParsePipeline(request.spec));
+  process::ProcessExecutorOptions process;
+  process.max_parallel = 1;
+  const process::ProcessExecutor executor(std::move(process));
+  HR_UNEXPECTED_IF_ERROR(pipeline::CheckExecutor(*pipeline, executor));
+  HR_UNEXPECTED_IF_ERROR(pipeline::Scheduler::Create(pipeline, request.parameters, {}));
+  fmt::print("{}: can be run, {} components\n", pipeline->name, pipeline->components.size());
+  return kSuccess;
+}
+
 // Waits for the run, which the first SIGINT or SIGTERM cancels.
 Result<pipeline::Run> Await(RunService& service, const std::string& id, ShutdownSignal& signal) {
   struct Target {
@@ -126,6 +139,7 @@ Result<ExitCode> RunPipeline(const RunOptions& options) {
   if (!options.file.empty()) {
     HR_ASSIGN_OR_UNEXPECTED(request, ReadRequest(options));
   }
+  if (options.check) return Check(*request);
   HR_ASSIGN_OR_UNEXPECTED(const auto runtime, OpenRuntime(options, &progress));
   RunService& service = runtime->runs();
   if (request) {
@@ -163,6 +177,7 @@ void AddRunCommand(CLI::App& program, int* exit_code) {
   command->add_flag("--no-cache", options->no_cache, "Run every task, whatever was done before");
   auto* resume = command->add_flag("--resume", options->resume, "Continue the newest run that was interrupted");
   resume->excludes(file);
+  command->add_flag("--check", options->check, "Say whether the pipeline can be run here; run nothing")->needs(file);
   command->callback([options, exit_code] {
     if (options->file.empty() && !options->resume) throw CLI::RequiredError("FILE");
     const auto code = RunPipeline(*options);

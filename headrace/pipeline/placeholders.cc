@@ -10,15 +10,14 @@
 namespace headrace::pipeline {
 namespace {
 
-constexpr std::array<std::string_view, 9> kFacts = {"pipeline_job_name",
+constexpr std::array<std::string_view, 8> kFacts = {"pipeline_job_name",
                                                     "pipeline_job_resource_name",
                                                     "pipeline_job_uuid",
                                                     "pipeline_task_name",
                                                     "pipeline_job_create_time_utc",
                                                     "pipeline_job_schedule_time_utc",
                                                     "pipeline_task_uuid",
-                                                    "pipeline_root",
-                                                    "workspace_path"};
+                                                    "pipeline_root"};
 constexpr int kMaxDepth = 50;
 
 // "inputs.parameters['x'].rest" in parts.

@@ -14,7 +14,8 @@ namespace {
 constexpr size_t kThreads = 8;  // they wait for disks and the database
 constexpr size_t kMaxQueued = 1'000'000;
 
-// What the executor will not run is refused before anything starts.
+}  // namespace
+
 Status CheckExecutor(const Pipeline& pipeline, const Executor& executor) {
   for (const auto& [name, component] : pipeline.components) {
     const auto* container = std::get_if<Container>(&component.body);
@@ -27,8 +28,6 @@ Status CheckExecutor(const Pipeline& pipeline, const Executor& executor) {
   }
   return OkStatus();
 }
-
-}  // namespace
 
 RunService::RunService(RunServiceOptions options)
     : options_(std::move(options)),

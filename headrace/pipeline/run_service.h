@@ -23,6 +23,9 @@ class RunDriver;
 class TaskRunner;
 class Timers;
 
+// Whether `executor` runs what the pipeline's containers ask for; kUnimplemented names the component.
+Status CheckExecutor(const Pipeline& pipeline, const Executor& executor);
+
 struct CreateRunRequest {
   json::value spec;  // what ReadPipelineFile gave: a bare spec or {"pipeline_spec": …, "platform_spec": …}
   json::object parameters;

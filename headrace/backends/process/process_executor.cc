@@ -39,6 +39,17 @@ std::map<std::string, std::string> BaseEnvironment(const TaskSpec& spec) {
   return out;
 }
 
+// `headrace component` takes @FILE for an argument that is longer than the kernel's limit.
+Status MoveLongArguments(const fs::path& folder, std::vector<std::string>* argv) {
+  for (size_t i = 1; i < argv->size(); i++) {
+    if ((*argv)[i].size() < kMaxArgument) continue;
+    const fs::path file = folder / fmt::format("argument-{}", i);
+    HR_RETURN_IF_ERROR(WriteFileAtomically(file, (*argv)[i]));
+    (*argv)[i] = "@" + file.string();
+  }
+  return OkStatus();
+}
+
 Status StatusOf(const ChildExit& exit, const TaskSpec& spec, const std::string& last_line) {
   switch (exit.cause) {
     case ChildExit::Cause::kStopped: return Cancelled("{}: cancelled", spec.name);
@@ -151,7 +162,10 @@ Result<ChildSpec> ProcessExecutor::Prepare(Job& job, LogWriter& log) {
       .argv = spec.command, .env = BaseEnvironment(spec), .work_dir = spec.work_dir, .grace = options_.grace};
   for (const auto& [name, value] : options_.environment) child.env[name] = value;
   for (const auto& [name, value] : spec.environment) child.env[name] = value;
-  if (child.argv[0] == "headrace") child.argv[0] = options_.headrace.empty() ? ThisProgram() : options_.headrace;
+  if (child.argv[0] == "headrace") {
+    child.argv[0] = options_.headrace.empty() ? ThisProgram() : options_.headrace;
+    HR_UNEXPECTED_IF_ERROR(MoveLongArguments(spec.work_dir, &child.argv));
+  }
   if (ParsePythonImage(spec.image)) return PreparePython(job, log, std::move(child));
   return child;
 }
