@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include "headrace/base/log.h"
-#include "headrace/net/http_client.h"
 #include "headrace/protocols/tfserving/tfserving_test_util.h"
 #include "proto/tfserving/model_service.grpc.pb.h"
 #include "proto/tfserving/prediction_service.grpc.pb.h"
@@ -230,37 +229,6 @@ TEST_F(GrpcFrontendTest, ReloadsTheConfigurationOrNothing) {
   EXPECT_EQ(platform.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
   EXPECT_THAT(platform.error_message(), StartsWith("Illegal to change a model's platform. For model renamed"));
   EXPECT_THAT(server.manager().Models(), ElementsAre("renamed"));
-}
-
-TEST_F(GrpcFrontendTest, AsksForRights) {
-  ModelServerFixture server;
-  const std::string rules = fmt::format(
-      R"({{"clients": [{{"name": "shop", "token_sha256": "{}", "models": ["affine"], "rights": ["predict"]}}]}})",
-      Sha256("secret"));
-  ASSERT_EQ(server.authorizer().Load(rules), OkStatus());
-  const auto channel = grpc::CreateChannel(server.grpc_address(), grpc::InsecureChannelCredentials());
-  const auto prediction = wire::PredictionService::NewStub(channel);
-  const auto models = wire::ModelService::NewStub(channel);
-  const auto code = [&](const std::string& token, const std::string& model) {
-    grpc::ClientContext context;
-    if (!token.empty()) context.AddMetadata("authorization", "Bearer " + token);
-    wire::PredictRequest request = Affine({1, 2, 3});
-    request.mutable_model_spec()->set_name(model);
-    return prediction->Predict(&context, request, &response_).error_code();
-  };
-  EXPECT_EQ(code("secret", "affine"), grpc::StatusCode::OK);
-  EXPECT_EQ(code("secret", "pair"), grpc::StatusCode::PERMISSION_DENIED);
-  EXPECT_EQ(code("wrong", "affine"), grpc::StatusCode::UNAUTHENTICATED);
-  EXPECT_EQ(code("", "affine"), grpc::StatusCode::UNAUTHENTICATED);
-  grpc::ClientContext context;
-  context.AddMetadata("authorization", "Bearer secret");
-  wire::ReloadConfigResponse reloaded;
-  EXPECT_EQ(models->HandleReloadConfigRequest(&context, {}, &reloaded).error_code(),
-            grpc::StatusCode::PERMISSION_DENIED);
-  net::HttpClient client;
-  const std::string url = fmt::format("http://127.0.0.1:{}/v1/models/affine", server.port());
-  EXPECT_EQ(client.Fetch({.url = url})->status, 401);
-  EXPECT_EQ(client.Fetch({.url = url, .headers = {{"Authorization", "Bearer secret"}}})->status, 200);
 }
 
 }  // namespace

@@ -42,15 +42,9 @@ class GrpcPredict {
 
 }  // namespace
 
-Status CheckRight(const ModelServer& server, const net::GrpcCall& call, std::string_view model, net::Right right) {
-  if (server.authorizer == nullptr) return OkStatus();
-  return server.Check({call.metadata("authorization"), call.client_subject()}, model, right);
-}
-
 Result<serving::ServableHandle> FindServable(const ModelServer& server, const ModelSpecView& spec,
                                              const net::GrpcCall& call) {
   if (!spec.present) return std::unexpected(InvalidArgument("Missing ModelSpec"));
-  HR_UNEXPECTED_IF_ERROR(CheckRight(server, call, spec.name, net::Right::kPredict));
   serving::VersionSelector selector{.model = spec.name, .version = spec.version, .label = spec.label, .route_key = {}};
   if (!spec.version && spec.label.empty()) {
     const std::string header = server.manager->RouteHeader(spec.name);

@@ -4,7 +4,6 @@
 #include <string_view>
 
 #include "headrace/base/clock.h"
-#include "headrace/net/authorizer.h"
 #include "headrace/serving/model_manager.h"
 #include "headrace/serving/predictor.h"
 
@@ -23,13 +22,6 @@ struct ModelServer {
   serving::ModelManager* manager = nullptr;
   serving::Predictor* predictor = nullptr;
   ModelServerOptions options = {};
-  const net::Authorizer* authorizer = nullptr;  // null: everybody may do everything
-
-  // kUnauthenticated or kPermissionDenied.
-  Status Check(const net::Credentials& credentials, std::string_view model, net::Right right) const {
-    if (authorizer == nullptr || !authorizer->enabled()) return OkStatus();
-    return authorizer->Check(credentials, model, right);
-  }
 };
 
 // TensorFlow Serving's default signature; also what an empty name means.

@@ -48,9 +48,6 @@ void RestFrontend::Handle(net::HttpRequest& request, net::HttpResponder responde
   }
   const auto path = ParseRestPath(request.method(), request.target());
   if (!path) return SendError(path.error(), std::move(responder));
-  const net::Credentials credentials{request.header("Authorization"), request.client_subject()};
-  if (const Status status = server_.Check(credentials, path->model, net::Right::kPredict); !status.ok())
-    return SendError(status, std::move(responder));
   Answer(*path, request, std::move(responder));
 }
 

@@ -48,13 +48,12 @@ class ModelServerFixture {
   std::string grpc_address() const { return "127.0.0.1:" + std::to_string(grpc_port()); }
   int grpc_port() const { return grpc_->port(); }
   serving::ModelManager& manager() { return *manager_; }
-  net::Authorizer& authorizer() { return authorizer_; }
   const serving::ServerConfig& config() const { return config_; }
   const std::filesystem::path& folder() const { return dir_.path(); }
 
  private:
   void Start(ModelServerOptions options) {
-    const ModelServer server{manager_.get(), predictor_.get(), options, &authorizer_};
+    const ModelServer server{manager_.get(), predictor_.get(), options};
     rest_frontend_ = std::make_unique<RestFrontend>(server);
     grpc_frontend_ = std::make_unique<GrpcFrontend>(server);
     auto http = net::HttpServer::Start({}, rest_frontend_.get());
@@ -132,7 +131,6 @@ class ModelServerFixture {
   std::vector<std::string> available_;
   std::unique_ptr<serving::ModelManager> manager_;
   std::unique_ptr<serving::Predictor> predictor_;
-  net::Authorizer authorizer_;
   std::unique_ptr<RestFrontend> rest_frontend_;
   std::unique_ptr<GrpcFrontend> grpc_frontend_;
   std::unique_ptr<net::HttpServer> http_;
