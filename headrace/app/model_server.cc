@@ -37,7 +37,8 @@ class RestDoor : public net::HttpHandler {
         oip_(oip),
         openapi_(tfserving.manager, secured),
         metrics_path_(std::move(metrics_path)),
-        manager_(*tfserving.manager) {}
+        manager_(*tfserving.manager),
+        predictor_(*tfserving.predictor) {}
 
   void Handle(net::HttpRequest& request, net::HttpResponder responder) override {
     const std::string_view path = request.path();
@@ -47,7 +48,7 @@ class RestDoor : public net::HttpHandler {
     if (tfserving::RestFrontend::Serves(path)) return tfserving_.Handle(request, std::move(responder));
     if (oip::RestFrontend::Serves(path)) return oip_.Handle(request, std::move(responder));
     if (!metrics_path_.empty() && path == metrics_path_)
-      return responder.Send(200, kMetricsType, serving::ExposeServingMetrics(manager_));
+      return responder.Send(200, kMetricsType, serving::ExposeServingMetrics(manager_, &predictor_));
     if (openapi::Frontend::Serves(path)) return openapi_.Handle(request, std::move(responder));
     responder.Send(404, "application/json", R"({"error":"Not Found"})");
   }
@@ -64,10 +65,16 @@ class RestDoor : public net::HttpHandler {
   openapi::Frontend openapi_;
   const std::string metrics_path_;
   const serving::ModelManager& manager_;
+  const serving::Predictor& predictor_;
 };
 
 serving::ModelManagerOptions WithWarmup(serving::ModelManagerOptions options) {
   options.warmup = tfserving::WarmUpFromFile;
+  return options;
+}
+
+serving::PredictorOptions WithManager(serving::PredictorOptions options, const serving::ModelManager* manager) {
+  options.manager = manager;
   return options;
 }
 
@@ -78,7 +85,7 @@ class ModelServer::Impl {
   explicit Impl(const ModelServerOptions& options)
       : options_(options),
         manager(WithWarmup(options.manager)),
-        predictor_(options.predictor),
+        predictor_(WithManager(options.predictor, &manager)),
         tfserving_{&manager, &predictor_, {options.rest_timeout, options.cors, options.tensor_content}},
         oip_({.manager = &manager,
               .predictor = &predictor_,

@@ -187,10 +187,25 @@ Result<ServableHandle> ModelManager::Lookup(const VersionSelector& selector) con
   }
 }
 
+std::string ModelManager::RouteInput(std::string_view model) const {
+  const Snapshot& snapshot = impl_->reconciler.snapshots().Current();
+  const auto it = snapshot.models.find(model);
+  return it == snapshot.models.end() ? std::string() : it->second.traffic.sticky_input;
+}
+
+std::vector<ServableHandle> ModelManager::Shadows(std::string_view model) const {
+  const Snapshot& snapshot = impl_->reconciler.snapshots().Current();
+  std::vector<ServableHandle> handles;
+  if (const auto it = snapshot.models.find(model); it != snapshot.models.end())
+    for (const auto& shadow : it->second.shadows)
+      if (shadow->TryAcquire()) handles.emplace_back(shadow.get());
+  return handles;
+}
+
 std::string ModelManager::RouteHeader(std::string_view model) const {
   const Snapshot& snapshot = impl_->reconciler.snapshots().Current();
   const auto it = snapshot.models.find(model);
-  return it == snapshot.models.end() ? std::string() : it->second.route_header;
+  return it == snapshot.models.end() ? std::string() : it->second.traffic.sticky_header;
 }
 
 Result<std::vector<VersionStatus>> ModelManager::Statuses(std::string_view model,

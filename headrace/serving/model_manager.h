@@ -93,6 +93,10 @@ class ModelManager {
   // Lower-case name of the header whose value is `route_key` for this model; empty: none. Valid while the config
   // stands.
   std::string RouteHeader(std::string_view model) const;
+  // Name of the input whose first element is `route_key`; empty: none.
+  std::string RouteInput(std::string_view model) const;
+  // The loaded versions that get copies of this model's requests.
+  std::vector<ServableHandle> Shadows(std::string_view model) const;
 
   // Versions descending; with `version` only that one. kNotFound "Could not find any versions of model m" / "Could not
   // find version 3 of model m".

@@ -22,6 +22,17 @@ size_t IndexOf(const std::vector<std::shared_ptr<LoadedVersion>>& versions, int6
   return i;
 }
 
+// Of a request that left the choice to the policy.
+uint8_t PolicyWishes(const ModelView& view, const VersionSelector& selector) {
+  const TrafficPolicy& traffic = view.traffic;
+  uint8_t wishes = 0;
+  if (!traffic.sticky_input.empty() && selector.route_key.empty() && !view.router.empty())
+    wishes |= ServableHandle::kRouteByInput;
+  if (!view.shadows.empty() && (traffic.shadow_fraction >= 1 || RandomUnit() < traffic.shadow_fraction))
+    wishes |= ServableHandle::kShadow;
+  return wishes;
+}
+
 }  // namespace
 
 Result<ServableHandle> Snapshot::Find(const VersionSelector& selector) const {
@@ -41,9 +52,11 @@ Result<ServableHandle> Snapshot::Find(const VersionSelector& selector) const {
     return std::unexpected(NotFound("Servable not found for request: Latest({})", selector.model));
   }
   if (!version && !view->router.empty()) index = view->router.Pick(selector.route_key);
+  uint8_t wishes = view->log_fraction > 0 && RandomUnit() < view->log_fraction ? ServableHandle::kLog : 0;
+  if (!selector.version && selector.label.empty()) wishes |= PolicyWishes(*view, selector);
   LoadedVersion* loaded = view->versions[index].get();
   if (!loaded->TryAcquire()) return std::unexpected(Aborted("version {} is closed", loaded->version()));
-  return ServableHandle(loaded);
+  return ServableHandle(loaded, wishes);
 }
 
 SnapshotHolder::SnapshotHolder() { Publish(std::make_shared<const Snapshot>()); }
@@ -64,20 +77,34 @@ const Snapshot& SnapshotHolder::Current() const {
   return *cache.snapshot;
 }
 
-TrafficRouter MakeRouter(const TrafficPolicy& policy, const std::map<std::string, int64_t, std::less<>>& labels,
-                         const std::vector<std::shared_ptr<LoadedVersion>>& versions) {
+namespace {
+
+// The place in `versions` of what `ref` names; its size when that is not there.
+size_t Resolve(const VersionRef& ref, const std::map<std::string, int64_t, std::less<>>& labels,
+               const std::vector<std::shared_ptr<LoadedVersion>>& versions) {
+  if (ref.label.empty()) return IndexOf(versions, ref.version);
+  const auto label = labels.find(ref.label);
+  return label == labels.end() ? versions.size() : IndexOf(versions, label->second);
+}
+
+}  // namespace
+
+ModelView MakeView(const ModelConfig& config, std::vector<std::shared_ptr<LoadedVersion>> versions) {
+  ModelView view;
+  view.versions = std::move(versions);
+  view.labels = config.labels;
+  view.traffic = config.traffic;
+  view.log_fraction = config.log_fraction;
   std::vector<TrafficRouter::Target> targets;
-  for (const auto& [target, weight] : policy.weights) {
-    int64_t version = target.version;
-    if (!target.label.empty()) {
-      const auto label = labels.find(target.label);
-      if (label == labels.end()) continue;
-      version = label->second;
-    }
-    const size_t index = IndexOf(versions, version);
-    if (index < versions.size() && weight > 0) targets.push_back({index, version, weight});
+  for (const auto& [target, weight] : config.traffic.weights) {
+    const size_t index = Resolve(target, view.labels, view.versions);
+    if (index < view.versions.size() && weight > 0) targets.push_back({index, view.versions[index]->version(), weight});
   }
-  return TrafficRouter(std::move(targets));
+  view.router = TrafficRouter(std::move(targets));
+  for (const auto& shadow : config.traffic.shadows)
+    if (const size_t index = Resolve(shadow, view.labels, view.versions); index < view.versions.size())
+      view.shadows.push_back(view.versions[index]);
+  return view;
 }
 
 }  // namespace headrace::serving

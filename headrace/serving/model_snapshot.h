@@ -23,7 +23,9 @@ struct ModelView {
   std::vector<std::shared_ptr<LoadedVersion>> versions;  // AVAILABLE, descending
   std::map<std::string, int64_t, std::less<>> labels;
   TrafficRouter router;  // over indices of `versions`; empty: the latest
-  std::string route_header;
+  TrafficPolicy traffic;
+  std::vector<std::shared_ptr<LoadedVersion>> shadows;  // those of the policy that are AVAILABLE
+  double log_fraction = 0;
 };
 
 struct StringHash {
@@ -54,8 +56,8 @@ class SnapshotHolder {
   std::shared_ptr<const Snapshot> snapshot_ HR_GUARDED_BY(mutex_);
 };
 
-// The targets of `policy` that are among `versions`, with labels resolved.
-TrafficRouter MakeRouter(const TrafficPolicy& policy, const std::map<std::string, int64_t, std::less<>>& labels,
-                         const std::vector<std::shared_ptr<LoadedVersion>>& versions);
+// `versions`: AVAILABLE ones, descending. Labels and the policy's versions are resolved; those that are not there are
+// left out.
+ModelView MakeView(const ModelConfig& config, std::vector<std::shared_ptr<LoadedVersion>> versions);
 
 }  // namespace headrace::serving

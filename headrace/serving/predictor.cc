@@ -2,7 +2,9 @@
 
 #include <limits>
 #include <numeric>
+#include <utility>
 
+#include "headrace/serving/model_manager.h"
 #include "headrace/serving/warmup.h"
 
 namespace headrace::serving {
@@ -32,6 +34,31 @@ Status CheckRequest(InferRequest* request) {
   return OkStatus();
 }
 
+std::optional<InferRequest> TranslateRequest(const InferRequest& request, const ServableHandle& to) {
+  InferRequest translated;
+  translated.signature = to.FindSignature(request.signature->name);
+  if (translated.signature == nullptr) return std::nullopt;
+  translated.deadline = request.deadline;
+  for (const auto& input : translated.signature->inputs) {
+    const int index = request.signature->InputIndex(input.name);
+    if (index < 0) return std::nullopt;
+    translated.inputs.push_back(request.inputs[static_cast<size_t>(index)]);
+  }
+  for (const uint32_t output : request.outputs) {
+    const int index = translated.signature->OutputIndex(request.signature->outputs[output].name);
+    if (index < 0) return std::nullopt;
+    translated.outputs.push_back(static_cast<uint32_t>(index));
+  }
+  if (!CheckRequest(&translated).ok()) return std::nullopt;
+  return translated;
+}
+
+std::string RouteKeyOf(const Tensor& tensor) {
+  if (tensor.size() == 0) return {};
+  if (tensor.type() == DataType::kString) return std::string(tensor.strings()[0]);
+  return std::string(static_cast<const char*>(tensor.data()), DataTypeSize(tensor.type()));
+}
+
 Predictor::Predictor(PredictorOptions options)
     : options_(options),
       pool_("hr-infer", options.threads != 0 ? options.threads : AvailableCores(), options.max_queued),
@@ -54,11 +81,26 @@ void Predictor::Predict(PredictCall* call, InferDone done) {
   if (under_way_.fetch_add(1, std::memory_order_acq_rel) < 0)
     return Finish(call, Unavailable("the server is shutting down; ask another"));
   if (Status status = CheckRequest(&call->request); !status.ok()) return Finish(call, std::move(status));
+  if (call->servable.wishes(ServableHandle::kRouteByInput)) RouteByInput(call);
   if (BatchScheduler::Takes(*call)) return batches_.Submit(call);
   if (RunsInline(*call)) return Run(call);
   if (pool_.Submit([this, call] { Run(call); }).ok()) return;
   Finish(call, ResourceExhausted("{} requests are waiting for a thread already; slow down or add replicas",
                                  options_.max_queued));
+}
+
+void Predictor::RouteByInput(PredictCall* call) {
+  if (options_.manager == nullptr) return;
+  const int index = call->request.signature->InputIndex(options_.manager->RouteInput(call->servable.model()));
+  if (index < 0) return;
+  const std::string key = RouteKeyOf(call->request.inputs[static_cast<size_t>(index)]);
+  if (key.empty()) return;
+  auto chosen = options_.manager->Lookup({.model = call->servable.model(), .route_key = key});
+  if (!chosen) return;
+  auto request = TranslateRequest(call->request, *chosen);
+  if (!request) return;
+  call->request = *std::move(request);
+  call->looked_up_ = std::exchange(call->servable, *std::move(chosen));
 }
 
 void Predictor::Run(PredictCall* call) {
@@ -81,9 +123,11 @@ void Predictor::Run(PredictCall* call) {
 }
 
 void Predictor::Finish(PredictCall* call, Status status) {
-  // The last of what this touches of the call: `done` may free it.
-  InferDone done = std::move(call->done_);
   call->servable.stats().RecordRequest(status.code(), options_.clock->Monotonic() - call->started);
+  if (call->servable.wishes(ServableHandle::kShadow) && status.ok() && options_.manager != nullptr)
+    shadows_.Submit(call->servable, call->request, call->response, options_.manager->Shadows(call->servable.model()));
+  if (call->servable.wishes(ServableHandle::kLog) && options_.log) options_.log(*call, status);
+  InferDone done = std::move(call->done_);  // which may free the call
   done(std::move(status));
   if (under_way_.fetch_sub(1, std::memory_order_acq_rel) < 0) under_way_.notify_all();
 }
@@ -92,6 +136,7 @@ void Predictor::Drain() {
   under_way_.fetch_or(kDraining, std::memory_order_acq_rel);
   for (int64_t now; (now = under_way_.load(std::memory_order_acquire)) != kDraining;)
     under_way_.wait(now, std::memory_order_acquire);
+  shadows_.Drain();
 }
 
 size_t Predictor::queued() const { return pool_.queued(); }

@@ -6,6 +6,9 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
 
 #include "headrace/base/clock.h"
 #include "headrace/base/status.h"
@@ -13,8 +16,11 @@
 #include "headrace/core/engine.h"
 #include "headrace/serving/batch_scheduler.h"
 #include "headrace/serving/servable_handle.h"
+#include "headrace/serving/shadow_runner.h"
 
 namespace headrace::serving {
+
+class ModelManager;
 
 // One prediction. The caller owns it and keeps it, with the memory of the inputs, until `done` has run.
 struct PredictCall {
@@ -30,6 +36,7 @@ struct PredictCall {
  private:
   friend class Predictor;
   InferDone done_;
+  ServableHandle looked_up_;  // what the caller had found before an input's value decided otherwise
 };
 
 struct PredictorOptions {
@@ -37,6 +44,9 @@ struct PredictorOptions {
   size_t max_queued = 1024;                                // beyond: kResourceExhausted
   Duration inline_limit = std::chrono::microseconds(100);  // zero: always hop; Duration::max(): never
   Clock* clock = Clock::Real();
+  const ModelManager* manager = nullptr;  // not owned; null: no routing by input, no shadows
+  // Told of each finished call that is sampled for the log, before its `done` runs; must not block.
+  std::function<void(const PredictCall&, const Status&)> log = {};
 };
 
 // Thread-safe.
@@ -49,6 +59,7 @@ class Predictor {
   // Calls `done` exactly once: before returning when it ran inline or was refused, else on a pool thread. Errors:
   // kInvalidArgument (inputs that the signature does not allow; what the model refuses), kDeadlineExceeded (passed
   // while waiting: never computed), kResourceExhausted (too many waiting), kUnavailable (shutting down), kInternal.
+  // When the traffic policy decides by an input's value, the call's servable and signature become that version's.
   void Predict(PredictCall* call, InferDone done);
   // Whether this call would run on the calling thread.
   bool RunsInline(const PredictCall& call) const;
@@ -56,8 +67,10 @@ class Predictor {
   void Drain();
 
   size_t queued() const;
+  const ShadowRunner& shadows() const { return shadows_; }
 
  private:
+  void RouteByInput(PredictCall* call);
   void Run(PredictCall* call);
   void Finish(PredictCall* call, Status status);
 
@@ -65,10 +78,19 @@ class Predictor {
   std::atomic<int64_t> under_way_{0};  // negative while draining
   ThreadPool pool_;
   BatchScheduler batches_;
+  ShadowRunner shadows_;
 };
 
 // The checks that Predict makes before anything runs: every input there, of the signature's type and shape; the outputs
 // filled with all of the signature's when none are named.
 Status CheckRequest(InferRequest* request);
+
+// The same request for another version of the model, inputs and outputs matched by name; nullopt when that version does
+// not take it.
+std::optional<InferRequest> TranslateRequest(const InferRequest& request, const ServableHandle& to);
+
+// The value of the tensor's first element that routes a request: a string itself, else the element's bytes. Empty for a
+// tensor without elements.
+std::string RouteKeyOf(const Tensor& tensor);
 
 }  // namespace headrace::serving

@@ -232,18 +232,15 @@ void Reconciler::ForgetModels() {
 void Reconciler::Publish() {
   auto snapshot = std::make_shared<Snapshot>();
   for (const auto& [name, model] : models_) {
-    ModelView view;
+    std::vector<std::shared_ptr<LoadedVersion>> versions;
     for (const auto& version : model.versions)
-      if (version.status.state == VersionState::kAvailable) view.versions.push_back(version.loaded);
-    if (!model.configured && view.versions.empty()) continue;
+      if (version.status.state == VersionState::kAvailable) versions.push_back(version.loaded);
+    if (!model.configured && versions.empty()) continue;
     // Of two of one number the newer record, which is the wanted one, comes first.
-    std::reverse(view.versions.begin(), view.versions.end());
-    std::stable_sort(view.versions.begin(), view.versions.end(),
+    std::reverse(versions.begin(), versions.end());
+    std::stable_sort(versions.begin(), versions.end(),
                      [](const auto& a, const auto& b) { return a->version() > b->version(); });
-    view.labels = model.config.labels;
-    view.router = MakeRouter(model.config.traffic, model.config.labels, view.versions);
-    view.route_header = model.config.traffic.sticky_header;
-    snapshot->models.emplace(name, std::move(view));
+    snapshot->models.emplace(name, MakeView(model.config, std::move(versions)));
   }
   snapshots_.Publish(std::move(snapshot));
   availability_changed_ = false;

@@ -38,7 +38,7 @@ void LoadedVersion::Close() {
 
 void LoadedVersion::DestroyServable() { servable_.reset(); }
 
-ServableHandle::ServableHandle(const ServableHandle& other) : version_(other.version_) {
+ServableHandle::ServableHandle(const ServableHandle& other) : version_(other.version_), wishes_(other.wishes_) {
   // Closed versions, too: `other` keeps it loaded.
   if (version_ != nullptr) version_->AddReference();
 }

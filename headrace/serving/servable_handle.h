@@ -57,13 +57,22 @@ class LoadedVersion {
 // when default-made. A value: not shared between threads without care. Must not outlive the ModelManager.
 class ServableHandle {
  public:
+  // What the traffic policy wants of the request that this handle was looked up for.
+  enum Wish : uint8_t {
+    kRouteByInput = 1,  // the request named no version, and an input's value decides
+    kShadow = 2,        // its copy goes to the shadow versions
+    kLog = 4,           // it is sampled for the prediction log
+  };
+
   ServableHandle() = default;
   // Takes over one acquired reference.
-  explicit ServableHandle(LoadedVersion* acquired) : version_(acquired) {}
-  ServableHandle(ServableHandle&& other) noexcept : version_(std::exchange(other.version_, nullptr)) {}
+  explicit ServableHandle(LoadedVersion* acquired, uint8_t wishes = 0) : version_(acquired), wishes_(wishes) {}
+  ServableHandle(ServableHandle&& other) noexcept
+      : version_(std::exchange(other.version_, nullptr)), wishes_(other.wishes_) {}
   ServableHandle(const ServableHandle& other);
   ServableHandle& operator=(ServableHandle other) noexcept {
     std::swap(version_, other.version_);
+    std::swap(wishes_, other.wishes_);
     return *this;
   }
   ~ServableHandle() {
@@ -78,9 +87,11 @@ class ServableHandle {
   const Signature* FindSignature(std::string_view name) const { return version_->servable()->FindSignature(name); }
   VersionStats& stats() const { return version_->stats(); }
   LoadedVersion* get() const { return version_; }
+  bool wishes(Wish wish) const { return wishes_ & wish; }
 
  private:
   LoadedVersion* version_ = nullptr;
+  uint8_t wishes_ = 0;
 };
 
 }  // namespace headrace::serving

@@ -75,9 +75,22 @@ void AppendVersions(std::string* out, const ModelManager& manager) {
   *out += load_times + memory;
 }
 
+void AppendPredictor(std::string* out, const Predictor& predictor) {
+  AppendHead(out, "headrace_serving_queued_requests", "gauge", "Requests that wait for an inference thread.");
+  fmt::format_to(Out(*out), "headrace_serving_queued_requests {}\n", predictor.queued());
+  AppendHead(out, "headrace_serving_shadow_requests", "counter", "Copies answered by shadow versions, by comparison.");
+  for (const auto& count : predictor.shadows().Counts())
+    for (size_t outcome = 0; outcome < count.by_outcome.size(); outcome++)
+      fmt::format_to(Out(*out),
+                     "headrace_serving_shadow_requests{{model_name=\"{}\",version=\"{}\",shadow_version=\"{}\",result="
+                     "\"{}\"}} {}\n",
+                     Escape(count.model), count.version, count.shadow_version,
+                     ShadowOutcomeName(static_cast<ShadowOutcome>(outcome)), count.by_outcome[outcome]);
+}
+
 }  // namespace
 
-std::string ExposeServingMetrics(const ModelManager& manager) {
+std::string ExposeServingMetrics(const ModelManager& manager, const Predictor* predictor) {
   const auto totals = manager.Totals();
   Series by_model, by_version;
   for (const auto& [model, stats] : totals)
@@ -90,6 +103,7 @@ std::string ExposeServingMetrics(const ModelManager& manager) {
   AppendFamily(&out, ":tensorflow:serving:", by_model);
   AppendFamily(&out, "headrace_serving_", by_version);
   AppendVersions(&out, manager);
+  if (predictor != nullptr) AppendPredictor(&out, *predictor);
   return out;
 }
 

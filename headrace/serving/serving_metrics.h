@@ -4,10 +4,12 @@
 #include <string>
 
 #include "headrace/serving/model_manager.h"
+#include "headrace/serving/predictor.h"
 
 namespace headrace::serving {
 
 // Prometheus exposition format 0.0.4; ends with a newline. To be appended to Metrics::Expose().
-std::string ExposeServingMetrics(const ModelManager& manager);
+// `predictor`, which may be null, adds what shadow versions answered.
+std::string ExposeServingMetrics(const ModelManager& manager, const Predictor* predictor = nullptr);
 
 }  // namespace headrace::serving

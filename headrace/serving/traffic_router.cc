@@ -24,7 +24,9 @@ uint64_t HashKey(std::string_view key) {
 // In (0, 1).
 double Unit(uint64_t bits) { return (static_cast<double>(bits >> 11) + 0.5) * 0x1p-53; }
 
-double Random() {
+}  // namespace
+
+double RandomUnit() {
   static std::atomic<uint64_t> seeds{
       static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count())};
   thread_local uint64_t state = Mix(seeds.fetch_add(0x9e3779b97f4a7c15ULL, std::memory_order_relaxed));
@@ -32,15 +34,13 @@ double Random() {
   return Unit(Mix(state));
 }
 
-}  // namespace
-
 TrafficRouter::TrafficRouter(std::vector<Target> targets) : targets_(std::move(targets)) {
   for (const auto& target : targets_) sum_ += target.weight;
 }
 
 size_t TrafficRouter::Pick(std::string_view key) const {
   if (key.empty()) {
-    double point = Random() * sum_;
+    double point = RandomUnit() * sum_;
     for (const auto& target : targets_)
       if ((point -= target.weight) < 0) return target.index;
     return targets_.back().index;

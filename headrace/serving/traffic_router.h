@@ -6,6 +6,9 @@
 
 namespace headrace::serving {
 
+// A number in (0, 1), of a generator that each thread has for itself.
+double RandomUnit();
+
 class TrafficRouter {
  public:
   struct Target {
