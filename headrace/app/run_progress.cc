@@ -3,7 +3,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <deque>
 
 #include "headrace/base/files.h"
 
@@ -41,17 +41,25 @@ std::string Fit(const std::string& text, size_t columns) {
   return text;
 }
 
+// Without the time that the executor put before it: "2026-01-31T12:00:00.000000Z text".
+std::string_view WithoutTime(std::string_view line) {
+  return line.size() > 28 && line[10] == 'T' && line[26] == 'Z' && line[27] == ' ' ? line.substr(28) : line;
+}
+
 std::string EndOfLog(const std::string& file) {
   const auto text = ReadFile(file);
-  if (!text || text->empty()) return "";
-  size_t start = text->size() - (text->back() == '\n' ? 1 : 0);
-  for (size_t lines = 0; lines < kLogLines && start != std::string::npos && start > 0; lines++)
-    start = text->rfind('\n', start - 1);
-  const std::string end = text->substr(start == std::string::npos || start == 0 ? 0 : start + 1);
-  std::string out = "    ";
-  for (const char c : end) out += c == '\n' ? "\n    " : std::string(1, c);
-  while (!out.empty() && (out.back() == ' ' || out.back() == '\n')) out.pop_back();
-  return out + "\n";
+  if (!text) return "";
+  std::deque<std::string_view> lines;
+  std::string_view rest = *text;
+  while (!rest.empty()) {
+    const size_t end = rest.find('\n');
+    lines.push_back(WithoutTime(rest.substr(0, end)));
+    if (lines.size() > kLogLines) lines.pop_front();
+    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+  }
+  std::string out;
+  for (const auto line : lines) out += fmt::format("    {}\n", line);
+  return out;
 }
 
 }  // namespace

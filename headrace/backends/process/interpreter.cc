@@ -27,10 +27,23 @@ std::string_view BaseName(std::string_view image, std::string_view* tag) {
   return name.substr(0, colon);
 }
 
+// Red Hat's: registry.access.redhat.com/ubi9/python-311.
+std::optional<PythonImage> ParseUbiImage(std::string_view image) {
+  static constexpr std::string_view kRegistry = "registry.access.redhat.com/ubi";
+  std::string_view tag;
+  const std::string_view name = BaseName(image, &tag);
+  if (!image.starts_with(kRegistry) || !name.starts_with("python-3")) return std::nullopt;
+  int minor = 0;
+  const auto read = std::from_chars(name.data() + 8, name.data() + name.size(), minor);
+  if (read.ec != std::errc() || read.ptr != name.data() + name.size()) return std::nullopt;
+  return PythonImage{minor};
+}
+
 }  // namespace
 
 std::optional<PythonImage> ParsePythonImage(std::string_view image) {
   std::string_view tag;
+  if (const auto ubi = ParseUbiImage(image)) return ubi;
   if (BaseName(image, &tag) != "python") return std::nullopt;
   const std::string_view folder = image.substr(0, image.rfind('/') == std::string_view::npos ? 0 : image.rfind('/'));
   if (!folder.empty() && folder != "library" && folder != "docker.io/library" && folder != "docker.io" &&

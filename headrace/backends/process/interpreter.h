@@ -16,7 +16,7 @@ namespace headrace::process {
 struct PythonImage {
   std::optional<int> minor;
 };
-// Nothing when `image` is no image of Python's own (docker.io/library/python).
+// Nothing when `image` is neither Python's own (docker.io/library/python) nor Red Hat's (ubi9/python-311).
 std::optional<PythonImage> ParsePythonImage(std::string_view image);
 // "headrace", with any tag and registry: this program's own image.
 bool IsHeadraceImage(std::string_view image);

@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cerrno>
 
 namespace headrace::process {
@@ -11,7 +13,11 @@ namespace {
 
 constexpr size_t kMaxLastLine = 500;
 
-bool IsBlank(std::string_view text) { return text.find_first_not_of(" \t\r") == std::string_view::npos; }
+// Brackets and dashes, a line that goes on with the one before, and what KFP's executor says of itself.
+bool SaysNothing(std::string_view text) {
+  if (text.empty() || text[0] == ' ' || text[0] == '\t' || text.starts_with("[KFP Executor ")) return true;
+  return std::ranges::none_of(text, [](unsigned char c) { return std::isalnum(c) != 0 || c >= 0x80; });
+}
 
 }  // namespace
 
@@ -53,7 +59,7 @@ void LogWriter::Write(std::string_view bytes) {
     at_line_start_ = end != std::string_view::npos;
     if (!at_line_start_) break;
     out += '\n';
-    if (!IsBlank(line_)) last_ = line_;
+    if (!SaysNothing(line_)) last_ = line_;
     line_.clear();
     bytes.remove_prefix(end + 1);
   }
@@ -72,6 +78,11 @@ void LogWriter::Line(std::string_view line) {
   last_ = kept;
 }
 
-std::string LogWriter::last_line() const { return IsBlank(line_) ? last_ : line_; }
+void LogWriter::ForgetLastLine() {
+  last_.clear();
+  line_.clear();
+}
+
+std::string LogWriter::last_line() const { return SaysNothing(line_) ? last_ : line_; }
 
 }  // namespace headrace::process

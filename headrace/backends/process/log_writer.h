@@ -25,8 +25,11 @@ class LogWriter {
   void Write(std::string_view bytes);
   // One line of our own.
   void Line(std::string_view line);
-  // The last line that was not blank, without its time: why a task failed, as a rule. At most 500 bytes.
+  // The last line that says something (not blank, not indented, not only brackets), without its time: why a task
+  // failed, as a rule. At most 500 bytes.
   std::string last_line() const;
+  // What was written so far is not of the task itself.
+  void ForgetLastLine();
 
  private:
   LogWriter(int fd, size_t max_bytes, size_t size, const Clock* clock)

@@ -150,6 +150,7 @@ Status ProcessExecutor::RunLogged(Job& job, LogWriter& log, int* exit_code) {
     if (child.error().code() == Code::kCancelled) return child.error();
     return Unavailable("{}", child.error().message());
   }
+  log.ForgetLastLine();
   const auto exit = RunChild(*child, job.stop, job.spec.timeout, [&](std::string_view bytes) { log.Write(bytes); });
   if (!exit) return Unavailable("{}", exit.error().message());
   *exit_code = exit->code;

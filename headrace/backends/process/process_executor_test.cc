@@ -46,8 +46,8 @@ TEST(ProcessExecutorTest, OtherImagesAreRefusedByName) {
   const ProcessExecutor executor(Options(folder.path()));
   TaskSpec spec = ProcessFixture::Shell("true");
   EXPECT_TRUE(executor.Accepts(spec).ok());
-  for (const auto* image :
-       {"python:3.11", "python:3", "python", "docker.io/library/python:3.12-slim", "registry/headrace:1"}) {
+  for (const auto* image : {"python:3.11", "python:3", "python", "docker.io/library/python:3.12-slim",
+                            "registry/headrace:1", "registry.access.redhat.com/ubi9/python-311:latest"}) {
     spec.image = image;
     EXPECT_TRUE(executor.Accepts(spec).ok()) << image;
   }
