@@ -143,8 +143,9 @@ Result<ServedOutput> ChooseOutput(GraphProto& graph, const std::string& wanted) 
   return ServedOutput{chosen.name(), chosen.name(), tensor.elem_type(), rank, ColumnsOf(chosen)};
 }
 
-// Adds the nodes from the model's value to what is served, and describes it as the graph's output.
-void AddServedOutput(const ServedOutput& served, ModelProto& model) {
+// Adds the nodes from the model's value to what is served, and describes it as the graph's output, whose name it
+// returns.
+std::string AddServedOutput(const ServedOutput& served, ModelProto& model) {
   GraphProto& graph = *model.mutable_graph();
   auto* node = graph.add_node();
   auto* output = graph.add_output();
@@ -186,6 +187,7 @@ void AddServedOutput(const ServedOutput& served, ModelProto& model) {
   node->set_name("serve");
   node->add_output(name);
   output->set_name(name);
+  return name;
 }
 
 void SetOpsets(const Opsets& opsets, ModelProto& model) {
@@ -236,7 +238,10 @@ Result<std::string> AssembleModel(std::string_view transform_bytes, std::string_
   bridge->add_output(rename_model(matrix));
   graph.mutable_node()->MergeFrom(model.graph().node());
   graph.mutable_initializer()->MergeFrom(model.graph().initializer());
-  AddServedOutput(served, merged);
+  const std::string output = AddServedOutput(served, merged);
+  if (columns.contains(output))
+    return std::unexpected(InvalidArgument(
+        "the model's output \"{0}\" has the name of a column that it takes; rename one of them", output));
   SetOpsets(opsets, merged);
   merged.mutable_functions()->MergeFrom(model.functions());
   merged.set_ir_version(std::max(merged.ir_version(), model.ir_version()));

@@ -179,10 +179,11 @@ Result<Evaluation> Evaluate(QueryEngine& engine, Servable& model, Servable* base
   if (table.labels.empty())
     return std::unexpected(FailedPrecondition("{}: no row has a label", request.examples.string()));
   if (baseline != nullptr) {
-    HR_UNEXPECTED_IF_ERROR(
-        RunModel(engine, *baseline, inference, [&](const RecordBatch& batch, int64_t, std::span<const Tensor> outputs) {
-          return AddPredictions(batch, outputs, table.baseline);
-        }));
+    const auto compare = [&table](const RecordBatch& batch, int64_t, std::span<const Tensor> outputs) {
+      return AddPredictions(batch, outputs, table.baseline);
+    };
+    const Status status = RunModel(engine, *baseline, inference, compare);
+    HR_UNEXPECTED_IF_ERROR(status.WithContext("the baseline model"));
   }
   out.overall = Measure(table, nullptr, request.threshold);
   MeasureSlices(request, table, out);

@@ -44,10 +44,10 @@ struct Evaluation {
 };
 
 // Runs `model`, and `baseline` if not null, over the rows; their first outputs are the probabilities, [rows] or
-// [rows, 1]. Writes `predictions` (when not empty), a Parquet file with a row for each example in their order: row (0
-// …), label, prediction and baseline_prediction as FLOAT, and the slices' columns. kInvalidArgument for labels other
-// than 0 and 1, for predictions outside 0 … 1, and for columns that are missing; kFailedPrecondition when no row has a
-// label.
+// [rows, 1]. Writes `predictions` (when not empty), a Parquet file with a row for each labelled example in their order:
+// row (0 …), label, prediction and baseline_prediction as FLOAT, and the slices' columns. kInvalidArgument for labels
+// other than 0 and 1, for predictions outside 0 … 1, and for columns that are missing; kFailedPrecondition when no row
+// has a label.
 Result<Evaluation> Evaluate(QueryEngine& engine, Servable& model, Servable* baseline, const EvaluateRequest& request,
                             const std::filesystem::path& predictions);
 

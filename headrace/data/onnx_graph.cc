@@ -37,7 +37,7 @@ void OnnxGraph::AddOutput(const std::string& name, onnx::TensorProto::DataType t
 
 onnx::TensorProto* OnnxGraph::Constant(onnx::TensorProto::DataType type, const std::vector<int64_t>& dims) {
   auto* tensor = model_.mutable_graph()->add_initializer();
-  tensor->set_name("constant_" + std::to_string(next_++));
+  tensor->set_name("hr:constant_" + std::to_string(next_++));
   tensor->set_data_type(type);
   for (const int64_t dim : dims) tensor->add_dims(dim);
   return tensor;
@@ -63,7 +63,7 @@ std::string OnnxGraph::Text(const std::string& value) {
 
 std::string OnnxGraph::Node(std::string_view op, const std::vector<std::string>& inputs, std::string_view domain) {
   auto* node = model_.mutable_graph()->add_node();
-  const std::string name = std::string(op) + "_" + std::to_string(next_++);
+  const std::string name = "hr:" + std::string(op) + "_" + std::to_string(next_++);
   node->set_name(name);
   node->set_op_type(std::string(op));
   if (!domain.empty()) node->set_domain(std::string(domain));

@@ -11,7 +11,8 @@
 
 namespace headrace::data {
 
-// Values are named by strings, as ONNX does; every method that adds a node returns the name of its first output.
+// Values are named by strings, as ONNX does; every method that adds a node returns the name of its first output. Names
+// that are made here start with "hr:".
 class OnnxGraph {
  public:
   explicit OnnxGraph(std::string_view name);

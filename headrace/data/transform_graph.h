@@ -13,7 +13,6 @@
 
 namespace headrace::data {
 
-inline constexpr std::string_view kFeaturesOutput = "features";
 inline constexpr std::string_view kFeatureNamesKey = "headrace.feature_names";
 
 // The model file's bytes; equal features give equal bytes.

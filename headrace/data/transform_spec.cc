@@ -249,6 +249,9 @@ Status CheckSpec(const std::vector<SourceColumn>& columns, TransformSpec* spec) 
     const std::string what = "feature \"" + feature.name + "\"";
     const SourceColumn* column = FindColumn(columns, feature.column);
     if (column == nullptr) return Missing(columns, what, feature.column);
+    if (feature.column == kFeaturesOutput)
+      return InvalidArgument("{}: the graph's output has the name of column \"{}\"; rename it in the query", what,
+                             feature.column);
     if (feature.column == spec->label) return InvalidArgument("{}: made from the label, which no request has", what);
     if (Status status = CheckFeature(*column, feature); !status.ok()) return status.WithContext(what);
   }

@@ -46,6 +46,9 @@
 
 namespace headrace::data {
 
+// The name of the graph's output: a matrix of floats, [rows, F].
+inline constexpr std::string_view kFeaturesOutput = "features";
+
 enum class StepKind { kPassthrough, kImpute, kZScore, kMinMax, kLog1p, kClip, kBucketize, kVocabulary, kHash, kOneHot };
 std::string_view StepName(StepKind kind);
 

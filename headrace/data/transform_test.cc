@@ -70,6 +70,7 @@ TEST_F(TransformTest, ComputesEveryStep) {
     "named": {"column": "s", "steps": [{"impute": "a"}, "one_hot"]},
     "k": "vocabulary",
     "knum": {"column": "k", "steps": ["passthrough"]},
+    "khash": {"column": "k", "steps": [{"hash": {"buckets": 1000}}]},
     "hash": {"column": "s", "steps": [{"hash": {"buckets": 8}}]}}})");
   ASSERT_TRUE(result.has_value()) << result.error().ToString();
   const float z = 1 / std::sqrt(0.5F);  // the deviation of 1, 2, 3, 2
@@ -93,6 +94,9 @@ TEST_F(TransformTest, ComputesEveryStep) {
   EXPECT_THAT(Column("knum"), ElementsAre(7, 7, 8, testing::IsNan()));
   // mmh3.hash("b", signed=False) is 2514386435, of "a" 1009084850, of "" 0.
   EXPECT_THAT(Column("hash"), ElementsAre(2514386435 % 8, 1009084850 % 8, 2514386435 % 8, 0));
+  const auto hashed = Column("khash");
+  EXPECT_EQ(hashed[0], hashed[1]);
+  EXPECT_NE(hashed[0], hashed[2]);
   EXPECT_EQ(result->counts.at("train"), 4);
 }
 
@@ -153,9 +157,10 @@ TEST_F(TransformTest, MakesTheSameBytesAgain) {
 }
 
 TEST_F(TransformTest, RefusesWhatDoesNotFit) {
-  Write("train", "SELECT 1 AS i, 'a' AS s, 0 AS y, DATE '2013-01-01' AS day, NULL::DOUBLE AS none");
-  EXPECT_THAT(ErrorOf(R"({"features": {"nope": "z_score"}})"),
-              HasSubstr("feature \"nope\": the examples have no column \"nope\"; there are i, s, y, day, none"));
+  Write("train", "SELECT 1 AS i, 'a' AS s, 0 AS y, DATE '2013-01-01' AS day, NULL::DOUBLE AS none, 1.5 AS features");
+  EXPECT_THAT(
+      ErrorOf(R"({"features": {"nope": "z_score"}})"),
+      HasSubstr("feature \"nope\": the examples have no column \"nope\"; there are i, s, y, day, none, features"));
   EXPECT_THAT(ErrorOf(R"({"features": {"s": "z_score"}})"),
               HasSubstr("feature \"s\": step \"z_score\" does not take texts"));
   EXPECT_THAT(ErrorOf(R"({"features": {"s": {"steps": [{"impute": "x"}]}}})"), HasSubstr("ends with texts"));
@@ -166,6 +171,8 @@ TEST_F(TransformTest, RefusesWhatDoesNotFit) {
   EXPECT_THAT(ErrorOf(R"({"label": "y", "features": {"y": "passthrough"}})"), HasSubstr("made from the label"));
   EXPECT_THAT(ErrorOf(R"({"features": {"day": "passthrough"}})"), HasSubstr("is a DATE"));
   EXPECT_THAT(ErrorOf(R"({"features": {"none": "z_score"}})"), HasSubstr("every value is missing"));
+  EXPECT_THAT(ErrorOf(R"({"features": {"x": {"column": "features", "steps": ["passthrough"]}}})"),
+              HasSubstr("rename it in the query"));
   EXPECT_THAT(ErrorOf(R"({"features": {}})"), HasSubstr("expected at least one"));
   EXPECT_THAT(ErrorOf(R"({"feature": {}})"), HasSubstr("\"feature\": not known here"));
 }

@@ -11,7 +11,7 @@ namespace {
 
 bool IsFloat(const FeatureSchema& feature) { return feature.type == FeatureType::kFloat; }
 
-// "1 to 6000", "at least 1", "at most 6000".
+// "1 to 6000", "at least 1", "at most 6000"; one bound at least is there.
 std::string RangeText(const Range& range) {
   if (range.min && range.max) return fmt::format("{} to {}", *range.min, *range.max);
   return range.min ? fmt::format("at least {}", *range.min) : fmt::format("at most {}", range.max.value_or(0));
@@ -127,7 +127,8 @@ class Validation {
       found += fmt::format(", {:.4g} to {:.4g}, {:.4g} in the mean", column.numeric->min, column.numeric->max,
                            column.numeric->mean);
     std::string expected(FeatureTypeName(feature.type));
-    if (feature.number) expected += ", " + RangeText(feature.number->range);
+    if (feature.number && (feature.number->range.min || feature.number->range.max))
+      expected += ", " + RangeText(feature.number->range);
     Add(feature.name, "UNEXPECTED_DATA_TYPE", std::move(found), std::move(expected));
   }
 
