@@ -4,6 +4,7 @@
 #include <array>
 #include <functional>
 
+#include "headrace/base/files.h"
 #include "headrace/pipeline/task_io.h"
 #include "headrace/pipeline/values.h"
 
@@ -211,6 +212,15 @@ Status CheckReference(std::string_view body, const Component& component) {
 }
 
 }  // namespace
+
+std::string TaskUuid(const std::map<std::string, std::string>& facts, std::string_view path) {
+  const auto run = facts.find("pipeline_job_uuid");
+  std::string hex = Sha256((run == facts.end() ? "" : run->second) + "/" + std::string(path)).substr(0, 32);
+  hex[12] = '8';  // a UUID of version 8 (RFC 9562): custom content
+  hex[16] = 'a';
+  return fmt::format("{}-{}-{}-{}-{}", hex.substr(0, 8), hex.substr(8, 4), hex.substr(12, 4), hex.substr(16, 4),
+                     hex.substr(20));
+}
 
 Result<std::string> ResolveText(std::string_view text, const PlaceholderValues& values) {
   return Resolver(values).Text(text);

@@ -17,6 +17,10 @@ struct PlaceholderValues {
   std::map<std::string, std::string> facts;  // "pipeline_job_name" …, see kFacts in the source
 };
 
+// The placeholder pipeline_task_uuid of the task at `path` in the run that `facts` describe: the same in each try and
+// after a restart.
+std::string TaskUuid(const std::map<std::string, std::string>& facts, std::string_view path);
+
 // kInvalidArgument for an input that has no value.
 Result<std::string> ResolveText(std::string_view text, const PlaceholderValues& values);
 // One argument as none, one or several.

@@ -22,8 +22,8 @@ Result<json::value> Select(const json::value& value, const std::string& selector
 
 json::value Scheduler::FinalStatus(const TaskNode& node, const std::string& task) const {
   const TaskNode& before = this->node(this->node(node.parent).children.at(task));
-  std::string_view state = TaskStateName(before.state);
-  if (IsSuccess(before.state)) state = "SUCCEEDED";
+  // KFP's own backend gives ML Metadata's word for a success, where the SDK's documentation has SUCCEEDED.
+  const std::string_view state = IsSuccess(before.state) ? "COMPLETE" : TaskStateName(before.state);
   json::object out = {{"state", state}, {"pipelineTaskName", task}};
   if (const auto fact = facts_.find("pipeline_job_resource_name"); fact != facts_.end())
     out["pipelineJobResourceName"] = fact->second;
@@ -121,6 +121,7 @@ Status Scheduler::ApplyPlaceholders(const TaskNode& node, TaskInputs* inputs) co
       values.executor_input = {{"inputs", {{"parameterValues", std::move(parameters)}, {"artifacts", json::object()}}}};
       values.facts = facts_;
       values.facts["pipeline_task_name"] = node.task->display_name;
+      values.facts["pipeline_task_uuid"] = TaskUuid(facts_, node.path);
     }
     auto text = ResolveText(constant->value.get_string(), values);
     if (!text) return text.error().WithContext("input parameter " + name);

@@ -188,7 +188,7 @@ Result<TaskSpec> TaskRunner::Begin(LeafTry* leaf) const {
   values.executor_input = BuildExecutorInput(*leaf->component, record.inputs, folder);
   values.facts = leaf->facts;
   values.facts["pipeline_task_name"] = leaf->task->display_name;
-  values.facts["pipeline_task_uuid"] = attempt;
+  values.facts["pipeline_task_uuid"] = TaskUuid(leaf->facts, record.path);
   TaskSpec spec;
   spec.id = attempt;
   spec.name = leaf->run->id + "/" + record.path;

@@ -57,6 +57,20 @@ std::string Describe(const std::vector<std::vector<std::string>>& pip_installs) 
   return out.empty() ? "no packages" : out;
 }
 
+// uv's error without its box and its greeting: "No solution found when resolving dependencies: Because …".
+std::string OneLine(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const size_t end = text.find('\n');
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    while (!line.empty() && (line[0] == ' ' || static_cast<unsigned char>(line[0]) >= 0x80)) line.remove_prefix(1);
+    if (line.empty() || line.starts_with("Using Python")) continue;
+    out += (out.empty() ? "" : " ") + std::string(line);
+  }
+  return out;
+}
+
 }  // namespace
 
 std::vector<std::string> UvArguments(const std::vector<std::string>& pip_arguments) {
@@ -179,8 +193,7 @@ Status EnvironmentCache::RunUv(const fs::path& uv, std::vector<std::string> argu
   if (exit->cause == ChildExit::Cause::kStopped) return Cancelled("cancelled while its environment was built");
   if (exit->cause == ChildExit::Cause::kTimedOut) return DeadlineExceeded("uv took longer than 30 minutes");
   if (exit->code == 0) return OkStatus();
-  while (!last.empty() && last.back() == '\n') last.pop_back();
-  return FailedPrecondition("uv {} failed: {}", spec.argv[1], last);
+  return FailedPrecondition("uv {} failed: {}", spec.argv[1], OneLine(last));
 }
 
 }  // namespace headrace::process
