@@ -32,9 +32,11 @@ ControlPlane::~ControlPlane() { Stop(Deadline::min()); }
 Result<std::unique_ptr<ControlPlane>> ControlPlane::Start(const std::string& host, int port, PipelineRuntime* runtime) {
   std::unique_ptr<ControlPlane> plane(new ControlPlane(IsLoopback(host)));
   AddOwnRoutes(&plane->router_);
-  kfp::AddKfpRoutes(
-      {.experiments = &runtime->experiments(), .pipelines = &runtime->pipelines(), .runs = &runtime->runs()},
-      &plane->router_);
+  kfp::AddKfpRoutes({.experiments = &runtime->experiments(),
+                     .pipelines = &runtime->pipelines(),
+                     .runs = &runtime->runs(),
+                     .recurring = &runtime->recurring()},
+                    &plane->router_);
   net::HttpServerOptions options;
   options.address = host;
   options.port = port;

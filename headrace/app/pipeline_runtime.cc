@@ -1,6 +1,9 @@
 #include "headrace/app/pipeline_runtime.h"
 
+#include <functional>
+
 #include "headrace/backends/sqlite/sqlite_database.h"
+#include "headrace/protocols/kfp/run_request.h"
 
 namespace headrace::app {
 
@@ -29,7 +32,38 @@ Result<std::unique_ptr<PipelineRuntime>> PipelineRuntime::Open(const DataDir& da
   runs.logs = data_dir.logs();
   runs.listener = std::move(options.listener);
   HR_ASSIGN_OR_UNEXPECTED(runtime->runs_, pipeline::RunService::Open(std::move(runs)));
+
+  pipeline::RecurringRunsOptions recurring;
+  recurring.database = database;
+  recurring.make_run = std::bind_front(&PipelineRuntime::MakeRun, runtime.get());
+  recurring.is_unfinished = [service = runtime->runs_.get()](const std::string& id) {
+    const auto run = service->Get(id);
+    return run && !pipeline::IsFinal(run->state);
+  };
+  HR_ASSIGN_OR_UNEXPECTED(runtime->recurring_, pipeline::RecurringRuns::Open(std::move(recurring)));
   return runtime;
+}
+
+Status PipelineRuntime::MakeRun(const pipeline::RecurringRun& recurring, TimePoint scheduled,
+                                pipeline::RecurringRunsOptions::InTransaction in_transaction) {
+  pipeline::CreateRunRequest request;
+  request.spec = recurring.spec;
+  request.reference = recurring.reference;
+  if (!request.reference.empty()) {
+    HR_ASSIGN_OR_RETURN(request.spec, kfp::FindSpec(*pipelines_, &request.reference));
+  }
+  request.parameters = recurring.parameters;
+  request.display_name = recurring.display_name + " " + FormatTime(scheduled).substr(0, 19) + "Z";
+  request.description = recurring.description;
+  request.experiment_id = recurring.experiment_id;
+  request.service_account = recurring.service_account;
+  request.pipeline_root = recurring.pipeline_root;
+  request.scheduled = scheduled;
+  request.in_transaction = [&](Transaction& transaction, const pipeline::Run& run) -> Status {
+    HR_RETURN_IF_ERROR(experiments_->NoteRun(transaction, run.experiment_id, run.created));
+    return in_transaction(transaction, run.id);
+  };
+  return internal::AsStatus(runs_->Create(std::move(request)));
 }
 
 }  // namespace headrace::app

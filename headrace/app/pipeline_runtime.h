@@ -11,6 +11,7 @@
 #include "headrace/metadata/experiment_store.h"
 #include "headrace/metadata/lineage_store.h"
 #include "headrace/metadata/pipeline_store.h"
+#include "headrace/pipeline/recurring_runs.h"
 #include "headrace/pipeline/run_service.h"
 
 namespace headrace::app {
@@ -31,9 +32,14 @@ class PipelineRuntime {
   metadata::ExperimentStore& experiments() { return *experiments_; }
   metadata::PipelineStore& pipelines() { return *pipelines_; }
   pipeline::RunService& runs() { return *runs_; }
+  // Makes no runs before its Start is called.
+  pipeline::RecurringRuns& recurring() { return *recurring_; }
 
  private:
   PipelineRuntime() = default;
+  // A run of `recurring`, in its experiment.
+  Status MakeRun(const pipeline::RecurringRun& recurring, TimePoint scheduled,
+                 pipeline::RecurringRunsOptions::InTransaction in_transaction);
 
   // In the order in which they need each other.
   std::unique_ptr<DataDirLock> lock_;
@@ -43,6 +49,7 @@ class PipelineRuntime {
   std::unique_ptr<metadata::PipelineStore> pipelines_;
   std::unique_ptr<process::ProcessExecutor> executor_;
   std::unique_ptr<pipeline::RunService> runs_;
+  std::unique_ptr<pipeline::RecurringRuns> recurring_;
 };
 
 }  // namespace headrace::app

@@ -94,6 +94,7 @@ Status Up(const UpOptions& options) {
   const Doors doors = {"http://" + HostAndPort(options.host, plane->port()),
                        "http://" + HostAndPort(options.host, models->rest_port()),
                        HostAndPort(options.host, models->grpc_port())};
+  runtime->recurring().Start();
   PrintReady(options, data_dir, doors, resumed);
   const int number = signal.Wait();
   HR_LOG(info, "signal {}: stopping; unfinished runs go on at the next start", number);

@@ -83,7 +83,8 @@ Result<Run> RunService::Create(CreateRunRequest request) {
   Run run;
   run.id = NewUuid();
   run.pipeline = pipeline->name;
-  run.created = run.scheduled = options_.clock->Now();
+  run.created = options_.clock->Now();
+  run.scheduled = request.scheduled.value_or(run.created);
   run.display_name = request.display_name;
   if (run.display_name.empty()) run.display_name = pipeline->name + " " + FormatTime(run.created).substr(0, 19);
   run.description = request.description;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,7 @@ struct CreateRunRequest {
   json::object reference;     // kept and shown
   std::string pipeline_root;  // kept and shown; artifacts lie in the service's folder
   bool use_cache = true;
+  std::optional<TimePoint> scheduled;  // when it was due; empty: now
   // Runs in the transaction that stores the run (ExperimentStore::NoteRun); may be empty.
   std::function<Status(Transaction& transaction, const Run& run)> in_transaction;
 };

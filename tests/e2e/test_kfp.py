@@ -237,6 +237,44 @@ def test_runs_are_listed_archived_and_filtered(client, sums):
     assert client.get_run(ids[0]).storage_state == "AVAILABLE"
 
 
+def test_recurring_runs(client, sums):
+    experiment = client.create_experiment("nightly").experiment_id
+    pipeline = client.upload_pipeline(sums, "sums").pipeline_id
+    version = client.list_pipeline_versions(pipeline).pipeline_versions[0].pipeline_version_id
+    made = client.create_recurring_run(
+        experiment,
+        "each second",
+        interval_second=1,
+        max_concurrency=2,
+        no_catchup=True,
+        params={"first": 3, "expected": 6},
+        pipeline_id=pipeline,
+        version_id=version,
+    )
+    assert made.status == "ENABLED" and made.trigger.periodic_schedule.interval_second == "1"
+    runs = wait_until(lambda: (r := client.list_runs(experiment_id=experiment).runs or []) and len(r) >= 2 and r, "runs")
+    for run in runs[:2]:
+        assert run.recurring_run_id == made.recurring_run_id
+        assert run.display_name.startswith("each second 20")
+        assert ended(client, run.run_id).state == "SUCCEEDED"
+    assert runs[0].scheduled_at != runs[1].scheduled_at
+    client.disable_recurring_run(made.recurring_run_id)
+    assert client.get_recurring_run(made.recurring_run_id).status == "DISABLED"
+
+    yearly = client.create_recurring_run(
+        experiment, "each year", cron_expression="0 0 0 1 1 *", enabled=False, pipeline_package_path=sums
+    )
+    assert yearly.trigger.cron_schedule.cron == "0 0 0 1 1 *" and yearly.status == "DISABLED"
+    client.enable_recurring_run(yearly.recurring_run_id)
+    listed = client.list_recurring_runs(experiment_id=experiment, sort_by="display_name").recurring_runs
+    assert [(item.display_name, item.status) for item in listed] == [("each second", "DISABLED"), ("each year", "ENABLED")]
+    for item in listed:
+        client.delete_recurring_run(item.recurring_run_id)
+    assert not client.list_recurring_runs().recurring_runs
+    with pytest.raises(kfp_server_api.ApiException, match="cron"):
+        client.create_recurring_run(experiment, "x", cron_expression="often", pipeline_package_path=sums)
+
+
 def test_errors_are_google_rpc_status(up, client, sums, tmp_path):
     runs = f"{up.url}/apis/v2beta1/runs"
 
@@ -263,7 +301,7 @@ def test_errors_are_google_rpc_status(up, client, sums, tmp_path):
     unknown = {"runtime_config": {"parameters": {"color": 1}}}
     assert "color" in refused({"pipeline_spec": spec, "display_name": "x", **unknown})[2]
     assert "root" in refused({"pipeline_spec": {"pipelineInfo": {"name": "x"}}, "display_name": "x"})[2]
-    assert refused(url=f"{up.url}/apis/v2beta1/recurringruns")[0] == 501
+    assert refused(url=f"{up.url}/apis/v2beta1/recurringruns/{nobody}")[:2] == (404, 5)
     assert refused(url=f"{up.url}/apis/v2beta1/nothing")[0] == 404
 
     broken = tmp_path / "broken.yaml"

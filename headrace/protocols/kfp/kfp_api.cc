@@ -3,22 +3,6 @@
 #include "headrace/protocols/kfp/routes.h"
 
 namespace headrace::kfp {
-namespace {
-
-constexpr char kNoRecurringRuns[] =
-    "Recurring runs are not available in this version; create runs from a scheduler of your own";
-
-void AddRecurringRunRoutes(net::Router* router) {
-  const auto refuse = [](net::RouteRequest&) -> Result<net::RouteResponse> {
-    return std::unexpected(Unimplemented("{}", kNoRecurringRuns));
-  };
-  const std::string base = std::string(kPrefix) + "/recurringruns";
-  for (const char* method : {"GET", "POST"}) router->Add(method, base, refuse);
-  for (const char* method : {"GET", "POST", "DELETE"}) router->Add(method, base + "/{recurring_run_id}", refuse);
-}
-
-}  // namespace
-
 net::RouteResponse ListResponse(std::string_view key, json::array items, int64_t total, const std::string& next_token) {
   json::object body;
   if (!items.empty()) body[key] = std::move(items);
@@ -45,7 +29,7 @@ void AddKfpRoutes(const KfpParts& parts, net::Router* router) {
   AddExperimentRoutes(parts, router);
   AddPipelineRoutes(parts, router);
   AddRunRoutes(parts, router);
-  AddRecurringRunRoutes(router);
+  AddRecurringRunRoutes(parts, router);
 }
 
 }  // namespace headrace::kfp

@@ -9,6 +9,7 @@ inline constexpr char kPrefix[] = "/apis/v2beta1";
 void AddExperimentRoutes(const KfpParts& parts, net::Router* router);
 void AddPipelineRoutes(const KfpParts& parts, net::Router* router);
 void AddRunRoutes(const KfpParts& parts, net::Router* router);
+void AddRecurringRunRoutes(const KfpParts& parts, net::Router* router);
 
 // {} with 200, what calls without a result answer.
 inline net::RouteResponse EmptyResponse() { return net::JsonResponse(json::object()); }

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "headrace/protocols/kfp/routes.h"
+#include "headrace/protocols/kfp/run_request.h"
 
 namespace headrace::kfp {
 namespace {
@@ -73,10 +74,7 @@ json::object RunJson(const Run& run) {
   SetUnlessEmpty(object, "description", run.description);
   SetUnlessEmpty(object, "service_account", run.service_account);
   if (!run.reference.empty()) object["pipeline_version_reference"] = run.reference;
-  json::object config;
-  if (!run.parameters.empty()) config["parameters"] = run.parameters;
-  SetUnlessEmpty(config, "pipeline_root", run.pipeline_root);
-  object["runtime_config"] = std::move(config);
+  object["runtime_config"] = RuntimeConfigJson(run.parameters, run.pipeline_root);
   if (run.finished) object["finished_at"] = FormatTime(*run.finished);
   if (!run.error.empty()) object["error"] = ErrorJson(run.error);
   json::array history;
