@@ -109,6 +109,18 @@ TEST_F(DataGateTest, BrokenDataIsStoppedWithItsValues) {
             "");
 }
 
+TEST_F(DataGateTest, TheSchemaOfAFileNamesItsSource) {
+  ASSERT_TRUE(Generate({"2013-01"}).status.ok());
+  ASSERT_TRUE(Run("StatisticsGen", {}, {"examples"}, {"statistics"}).status.ok());
+  const auto file = dir_.path() / "kept.yaml";
+  const json::object parameters = {{"schema_path", file.string()}};
+  EXPECT_THAT(Run("SchemaGen", parameters, {"statistics"}, {"schema"}).printed, HasSubstr("inferred from train"));
+  ASSERT_TRUE(WriteFileAtomically(file, "features:\n  - {name: carrier, type: STRING}\n").ok());
+  const Answer answer = Run("SchemaGen", parameters, {"statistics"}, {"schema"});
+  EXPECT_THAT(answer.printed, HasSubstr("1 features, " + file.string()));
+  EXPECT_EQ(answer.metadata("schema").at("sources").at(0).at("sha256").as_string(), *Sha256OfTree(file));
+}
+
 TEST_F(DataGateTest, DriftNeedsNoArtifactButAPath) {
   ASSERT_TRUE(Generate({"2013-01"}).status.ok());
   ASSERT_TRUE(Run("StatisticsGen", {}, {"examples"}, {"statistics"}).status.ok());

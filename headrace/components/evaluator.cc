@@ -50,9 +50,7 @@ class EvaluatorComponent : public Component {
     HR_ASSIGN_OR_RETURN(TaskArtifact evaluation_artifact, input.Output("evaluation"));
     if (baseline_path) {
       HR_ASSIGN_OR_RETURN(baseline, data::LoadModel(services.engines, *baseline_path));
-      HR_ASSIGN_OR_RETURN(const std::string digest, Sha256OfTree(*baseline_path));
-      // The lineage finds the version that was pushed by these two.
-      evaluation_artifact.metadata["sources"] = json::array{{{"uri", baseline_path->string()}, {"sha256", digest}}};
+      HR_RETURN_IF_ERROR(evaluation_artifact.AddSource(*baseline_path));
     }
     HR_ASSIGN_OR_RETURN(const fs::path folder, evaluation_artifact.Path());
     HR_ASSIGN_OR_RETURN(const auto evaluation, data::Evaluate(*services.query, *model, baseline.get(), request,

@@ -61,16 +61,11 @@ class ExampleGenComponent : public Component {
       rows[split] = count;
       text += fmt::format(" {} {} rows", split, count);
     }
-    json::array sources;
-    for (const auto& file : made.sources) {
-      HR_ASSIGN_OR_RETURN(const std::string digest, Sha256OfTree(file));
-      sources.push_back({{"uri", file.string()}, {"sha256", digest}});
-    }
+    for (const auto& file : made.sources) HR_RETURN_IF_ERROR(artifact.AddSource(file));
     text += fmt::format(", from {} files\n", made.sources.size());
     json::array spans(request.spans.begin(), request.spans.end());
     artifact.metadata["rows"] = rows;
     artifact.metadata["spans"] = spans;
-    artifact.metadata["sources"] = sources;
     services.print(text);
     return OkStatus();
   }

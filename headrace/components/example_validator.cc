@@ -79,6 +79,8 @@ class ExampleValidatorComponent : public Component {
     HR_RETURN_IF_ERROR(WriteFileAtomically(folder / "anomalies.txt", text));
     services.print(text);
     artifact.metadata["num_anomalies"] = anomalies.size();
+    HR_ASSIGN_OR_RETURN(const auto baseline, input.OptionalString("baseline_statistics"));
+    if (baseline) HR_RETURN_IF_ERROR(artifact.AddSource(*baseline));
     output.AddArtifact(std::move(artifact));
     HR_ASSIGN_OR_RETURN(const auto fail, input.OptionalBool("fail_on_anomalies"));
     if (anomalies.empty() || !fail.value_or(true)) return OkStatus();

@@ -78,6 +78,14 @@ Result<std::filesystem::path> TaskArtifact::Path() const {
   return std::filesystem::path(uri);
 }
 
+Status TaskArtifact::AddSource(const std::filesystem::path& path) {
+  HR_ASSIGN_OR_RETURN(const std::string digest, Sha256OfTree(path));
+  json::value& sources = metadata["sources"];
+  if (!sources.is_array()) sources = json::array();
+  sources.as_array().push_back({{"uri", std::filesystem::weakly_canonical(path).string()}, {"sha256", digest}});
+  return OkStatus();
+}
+
 Result<ExecutorInput> ExecutorInput::Parse(std::string_view json) {
   HR_ASSIGN_OR_UNEXPECTED(const json::value value, ParseJson(json));
   if (!value.is_object()) return std::unexpected(InvalidArgument("executor input: expected a JSON object"));

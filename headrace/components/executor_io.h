@@ -19,6 +19,10 @@ struct TaskArtifact {
   std::string uri;
   json::object metadata;
 
+  // Adds a file or folder that was read beside the input artifacts to the metadata "sources": [{uri, sha256}]. The
+  // lineage shows it, and a cached result counts no longer when it has changed.
+  Status AddSource(const std::filesystem::path& path);
+
   // The local path that `uri` names. kUnimplemented for a scheme other than file.
   Result<std::filesystem::path> Path() const;
 };

@@ -28,6 +28,8 @@ class SchemaGenComponent : public Component {
     HR_ASSIGN_OR_RETURN(const auto folder, artifact.Path());
     std::string origin;
     HR_ASSIGN_OR_RETURN(const std::string text, SchemaText(input, origin));
+    HR_ASSIGN_OR_RETURN(const auto file, input.OptionalString("schema_path"));
+    if (file == origin) HR_RETURN_IF_ERROR(artifact.AddSource(origin));
     HR_ASSIGN_OR_RETURN(const data::Schema schema, data::ReadSchema(text, origin));
     HR_RETURN_IF_ERROR(WriteFileAtomically(folder / "schema.yaml", text));
     services.print(fmt::format("schema: {} features, {}\n", schema.features.size(), origin));
