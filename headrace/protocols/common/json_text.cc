@@ -158,4 +158,20 @@ void AppendJsonElements(std::string* out, const Tensor& tensor, size_t first, si
   }
 }
 
+void AppendJsonNested(std::string* out, const Tensor& tensor, size_t level, size_t index) {
+  const Shape& shape = tensor.shape();
+  if (level == shape.size()) return AppendJsonElements(out, tensor, index, 1);
+  const auto size = static_cast<size_t>(shape[level]);
+  *out += '[';
+  if (level + 1 == shape.size()) {
+    AppendJsonElements(out, tensor, index * size, size);
+  } else {
+    for (size_t i = 0; i < size; i++) {
+      if (i > 0) *out += ',';
+      AppendJsonNested(out, tensor, level + 1, index * size + i);
+    }
+  }
+  *out += ']';
+}
+
 }  // namespace headrace

@@ -24,4 +24,8 @@ void AppendJsonList(std::string* out, std::span<const int64_t> values);
 // numbers as the floats that they are, complex numbers as [real, imaginary], strings as AppendJsonString.
 void AppendJsonElements(std::string* out, const Tensor& tensor, size_t first, size_t count);
 
+// The part of `tensor` that lies at position `index` of its dimensions before `level` (taken as one), as nested arrays
+// of the dimensions from `level` on: level 0, index 0 is the whole tensor; level 1 a row.
+void AppendJsonNested(std::string* out, const Tensor& tensor, size_t level, size_t index);
+
 }  // namespace headrace

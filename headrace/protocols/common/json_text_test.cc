@@ -87,6 +87,21 @@ TEST(JsonText, WritesMoreElementsThanOneBlock) {
   EXPECT_EQ(Elements(Tensor::Of<int64_t>({2000}, values)), expected);
 }
 
+TEST(JsonText, WritesNestedArrays) {
+  const auto nested = [](const Tensor& tensor, size_t level, size_t index) {
+    std::string out;
+    AppendJsonNested(&out, tensor, level, index);
+    return out;
+  };
+  const Tensor cube = Tensor::Of<int32_t>({2, 2, 2}, {1, 2, 3, 4, 5, 6, 7, 8});
+  EXPECT_EQ(nested(cube, 0, 0), "[[[1,2],[3,4]],[[5,6],[7,8]]]");
+  EXPECT_EQ(nested(cube, 1, 1), "[[5,6],[7,8]]");
+  EXPECT_EQ(nested(cube, 2, 1), "[3,4]");
+  EXPECT_EQ(nested(Tensor::Of<int32_t>({}, {7}), 0, 0), "7");
+  EXPECT_EQ(nested(Tensor::Of<int32_t>({2, 0}, {}), 0, 0), "[[],[]]");
+  EXPECT_EQ(nested(Tensor::OfStrings({2}, {"a", "b"}), 1, 1), "\"b\"");
+}
+
 TEST(Float16, EveryHalfReadsBackFromItsFloat) {
   for (uint32_t half = 0; half < 0x10000; half++) {
     const float value = Float16ToFloat(static_cast<uint16_t>(half));

@@ -12,6 +12,7 @@
 #include "headrace/base/status.h"
 #include "headrace/core/engine.h"
 #include "headrace/protocols/common/arena.h"
+#include "headrace/protocols/common/base64.h"
 
 namespace headrace::tfserving {
 
@@ -66,9 +67,5 @@ class JsonTensorReader {
 // {"b64": "…"}, the object's only member: the encoded text. `*is` says whether it is one; if not, the object has been
 // reset and can be read from its start.
 Status TakeBase64Object(simdjson::ondemand::object& object, bool* is, std::string_view* text);
-
-// Decodes standard or URL-safe base64, padded or not, into `arena`. kInvalidArgument otherwise.
-Result<std::string_view> DecodeBase64(std::string_view text, Arena* arena);
-void AppendBase64(std::string* out, std::string_view bytes);
 
 }  // namespace headrace::tfserving

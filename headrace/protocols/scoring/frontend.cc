@@ -1,0 +1,124 @@
+#include "headrace/protocols/scoring/frontend.h"
+
+#include "headrace/base/json.h"
+#include "headrace/protocols/scoring/answer.h"
+#include "headrace/protocols/scoring/batch.h"
+#include "headrace/protocols/scoring/value_tensor.h"
+
+namespace headrace::scoring {
+namespace {
+
+constexpr std::string_view kJson = "application/json";
+constexpr std::string_view kModels = "/v1/models";
+
+bool IsGet(std::string_view method) { return method == "GET" || method == "HEAD"; }
+
+void SendError(const Status& status, net::HttpResponder responder) {
+  const bool request = status.code() == Code::kInvalidArgument;
+  responder.Send(HttpStatus(status.code()), kJson,
+                 ToJson(json::object{{"error", status.message()},
+                                     {"error_code", request ? "BAD_REQUEST" : CodeName(status.code())},
+                                     {"message", status.message()}}));
+}
+
+// One prediction on its way; deletes itself once it has answered.
+class Scoring {
+ public:
+  Scoring(net::HttpRequest& request, net::HttpResponder responder)
+      : request_(request), responder_(std::move(responder)) {}
+
+  Status Start(serving::ServableHandle servable, serving::Predictor& predictor, Duration timeout) {
+    const Signature* signature = servable.FindSignature("serving_default");
+    if (signature == nullptr) signature = &servable.signatures().front();
+    HR_ASSIGN_OR_RETURN(const Batch batch,
+                        ParseBatch(request_.header("Content-Type").value_or(""), request_.body_text()));
+    HR_ASSIGN_OR_RETURN(predict_.request.inputs, BindBatch(batch, *signature));
+    form_ = batch.form;
+    predict_.request.signature = signature;
+    if (timeout > Duration::zero()) predict_.request.deadline = std::chrono::steady_clock::now() + timeout;
+    predict_.servable = std::move(servable);
+    predictor.Predict(&predict_, [this](const Status& status) {
+      Finish(status);
+      delete this;
+    });
+    return OkStatus();
+  }
+  void Finish(const Status& status) {
+    if (!status.ok()) return SendError(status, std::move(responder_));
+    const std::string_view accept = request_.header("Accept").value_or("");
+    if (!accept.starts_with("text/csv")) {
+      responder_.body() = PredictionsJson(*predict_.request.signature, predict_.request, predict_.response, form_);
+      return responder_.Send(200, kJson);
+    }
+    auto csv = PredictionsCsv(predict_.response);
+    if (!csv) return SendError(csv.error(), std::move(responder_));
+    responder_.Send(200, "text/csv", *csv);
+  }
+
+ private:
+  net::HttpRequest& request_;
+  net::HttpResponder responder_;
+  Batch::Form form_ = Batch::Form::kRows;
+  serving::PredictCall predict_;
+};
+
+}  // namespace
+
+bool Frontend::Serves(std::string_view method, std::string_view path) const {
+  if (path == "/ping" || path == "/health" || path == "/invocations") return true;
+  if (!options_.predict_route.empty() && path == options_.predict_route) return true;
+  if (!options_.health_route.empty() && path == options_.health_route) return true;
+  if (!options_.kserve_v1 || !IsGet(method)) return false;
+  return path == "/" || path == kModels ||
+         (path.starts_with("/v1/models/") && path.find_first_of("/:", kModels.size() + 1) == path.npos);
+}
+
+void Frontend::Handle(net::HttpRequest& request, net::HttpResponder responder) {
+  const std::string_view path = request.path();
+  const bool predicts = path == "/invocations" || path == options_.predict_route;
+  // Vertex AI may be told to use one route for both.
+  if (predicts && request.method() == "POST") return Predict(request, std::move(responder));
+  if (!IsGet(request.method()) || (predicts && path != options_.health_route))
+    return responder.Send(405, kJson, R"({"error":"Method Not Allowed"})");
+  const bool health = path == "/ping" || path == "/health" || path == options_.health_route;
+  if (!health) return KServe(path, std::move(responder));
+  const bool ready = manager_.Ready();
+  responder.Send(ready ? 200 : 503, kJson, ready ? R"({"status":"ready"})" : R"({"status":"loading"})");
+}
+
+void Frontend::Predict(net::HttpRequest& request, net::HttpResponder responder) const {
+  auto servable = Find();
+  if (!servable) return SendError(servable.error(), std::move(responder));
+  auto* scoring = new Scoring(request, std::move(responder));
+  if (const Status status = scoring->Start(*std::move(servable), predictor_, options_.timeout); !status.ok()) {
+    scoring->Finish(status);
+    delete scoring;
+  }
+}
+
+Result<serving::ServableHandle> Frontend::Find() const {
+  std::string model = options_.model;
+  if (model.empty()) {
+    const auto models = manager_.Models();
+    if (models.size() != 1)
+      return std::unexpected(FailedPrecondition(
+          "{} models are served, and this path asks the only one; use /v1/models/NAME:predict", models.size()));
+    model = models[0];
+  }
+  return manager_.Lookup({.model = model});
+}
+
+void Frontend::KServe(std::string_view path, net::HttpResponder responder) const {
+  if (path == "/") return responder.Send(200, kJson, R"({"status":"alive"})");
+  if (path == kModels) {
+    const auto models = manager_.Models();
+    return responder.Send(200, kJson, ToJson(json::object{{"models", json::array(models.begin(), models.end())}}));
+  }
+  const auto name = net::PercentDecode(path.substr(kModels.size() + 1)).value_or("");
+  if (!manager_.Config(name))
+    return responder.Send(404, kJson, ToJson(json::object{{"error", "Model with name " + name + " does not exist."}}));
+  const bool ready = manager_.Lookup({.model = name}).has_value();
+  responder.Send(ready ? 200 : 503, kJson, ToJson(json::object{{"name", name}, {"ready", ready}}));
+}
+
+}  // namespace headrace::scoring
