@@ -108,7 +108,7 @@ Access AccessOfRest(std::string_view method, std::string_view path) {
   if (segments.empty()) return Need(Right::kPredict);
   if (EqualIgnoringCase(segments[0], "v1")) return AccessOfV1(segments);
   if (segments[0] == "v2") return AccessOfV2(method, segments);
-  if (segments[0] == "ping") return Open();
+  if (segments[0] == "ping" || segments[0] == "health") return Open();
   if (segments[0] == "admin") return Need(Right::kAdmin);
   return Need(Right::kPredict);  // metrics, the API's description, what names no model
 }

@@ -30,11 +30,12 @@ int Loops(int wanted) { return wanted > 0 ? wanted : std::max(1, static_cast<int
 // The REST door: to each protocol what begins with its path.
 class RestDoor : public net::HttpHandler {
  public:
-  RestDoor(const tfserving::ModelServer& tfserving, oip::ModelService* oip, std::string metrics_path,
-           const net::Authorizer* authorizer, bool secured)
+  RestDoor(const tfserving::ModelServer& tfserving, oip::ModelService* oip, const scoring::FrontendOptions& scoring,
+           std::string metrics_path, const net::Authorizer* authorizer, bool secured)
       : authorizer_(*authorizer),
         tfserving_(tfserving),
         oip_(oip),
+        scoring_(tfserving.manager, tfserving.predictor, scoring),
         openapi_(tfserving.manager, secured),
         metrics_path_(std::move(metrics_path)),
         manager_(*tfserving.manager),
@@ -45,6 +46,7 @@ class RestDoor : public net::HttpHandler {
     if (authorizer_.enabled())
       if (const Status status = CheckRest(authorizer_, request); !status.ok())
         return Refuse(status, std::move(responder));
+    if (scoring_.Serves(request.method(), path)) return scoring_.Handle(request, std::move(responder));
     if (tfserving::RestFrontend::Serves(path)) return tfserving_.Handle(request, std::move(responder));
     if (oip::RestFrontend::Serves(path)) return oip_.Handle(request, std::move(responder));
     if (!metrics_path_.empty() && path == metrics_path_)
@@ -62,6 +64,7 @@ class RestDoor : public net::HttpHandler {
   const net::Authorizer& authorizer_;
   tfserving::RestFrontend tfserving_;
   oip::RestFrontend oip_;
+  scoring::Frontend scoring_;
   openapi::Frontend openapi_;
   const std::string metrics_path_;
   const serving::ModelManager& manager_;
@@ -91,7 +94,7 @@ class ModelServer::Impl {
               .predictor = &predictor_,
               .server_version = HEADRACE_VERSION,
               .request_timeout = options.rest_timeout}),
-        rest_door_(tfserving_, &oip_, options.metrics_path, &authorizer, !options.auth.empty()),
+        rest_door_(tfserving_, &oip_, options.scoring, options.metrics_path, &authorizer, !options.auth.empty()),
         tfserving_grpc_(tfserving_) {}
 
   Status Open() {

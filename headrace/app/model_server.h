@@ -8,6 +8,7 @@
 #include "headrace/base/clock.h"
 #include "headrace/base/status.h"
 #include "headrace/net/tls.h"
+#include "headrace/protocols/scoring/frontend.h"
 #include "headrace/serving/model_manager.h"
 #include "headrace/serving/predictor.h"
 
@@ -28,6 +29,7 @@ struct ModelServerOptions {
   serving::PredictorOptions predictor = {};
   Duration rest_timeout = std::chrono::seconds(30);
   bool cors = false;
+  scoring::FrontendOptions scoring = {};
   bool tensor_content = false;               // gRPC answers carry tensor_content
   std::string metrics_path = {};             // empty: no metrics are served
   Duration startup_wait = Duration::zero();  // how long the doors stay shut while the first models load

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "headrace/app/cloud_environment.h"
 #include "headrace/app/commands.h"
 #include "headrace/app/file_watcher.h"
 #include "headrace/app/model_server.h"
@@ -74,7 +75,8 @@ void AddServeCommand(CLI::App& program, int* exit_code) {
   AddServeFlags(command, flags.get());
   command->callback([=] {
     WarnOfIgnoredFlags(*command);
-    *exit_code = Report("serve", Serve(*flags));
+    const auto cloud = ApplyCloudEnvironment(*command, flags.get());
+    *exit_code = Report("serve", cloud ? Serve(*flags) : cloud.error());
   });
 }
 

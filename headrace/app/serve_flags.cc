@@ -106,6 +106,15 @@ void AddDoorFlags(CLI::App* command, ServeFlags* f) {
       ->group(kGroupDoors);
 }
 
+void AddScoringFlags(CLI::App* command, ServeFlags* f) {
+  command->add_flag("--kserve_v1", f->scoring.kserve_v1, "GET /v1/models and /v1/models/NAME answer as KServe's v1")
+      ->group(kGroupDoors);
+  command
+      ->add_option("--invocations_model", f->scoring.model,
+                   "Whom /invocations and Vertex AI's route ask; the only model unless given")
+      ->group(kGroupDoors);
+}
+
 void AddLoadFlags(CLI::App* command, ServeFlags* f) {
   command
       ->add_option("--file_system_poll_wait_seconds", f->file_system_poll_wait_seconds,
@@ -214,6 +223,7 @@ Status ReadFiles(const ServeFlags& flags, ModelServerOptions* options) {
 void AddServeFlags(CLI::App* command, ServeFlags* flags) {
   AddModelFlags(command, flags);
   AddDoorFlags(command, flags);
+  AddScoringFlags(command, flags);
   AddLoadFlags(command, flags);
   AddRunFlags(command, flags);
   for (const char* name : kIgnored) command->add_option(std::string("--") + name)->expected(0, 1)->group(kGroupIgnored);
@@ -234,6 +244,8 @@ Result<ModelServerOptions> ToOptions(const ServeFlags& flags) {
   options.rest_threads = flags.rest_api_num_threads;
   options.rest_timeout = std::chrono::milliseconds(flags.rest_api_timeout_in_ms);
   options.cors = flags.rest_api_enable_cors_support;
+  options.scoring = flags.scoring;
+  options.scoring.timeout = options.rest_timeout;
   options.tensor_content = flags.enable_serialization_as_tensor_content;
   options.startup_wait = std::chrono::minutes(5);
   options.manager.engines = BuiltinEngines();

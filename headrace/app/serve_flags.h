@@ -39,6 +39,7 @@ struct ServeFlags {
   uint64_t total_model_memory_limit_bytes = 0;
   bool enable_model_warmup = true;
   bool enable_serialization_as_tensor_content = false;
+  scoring::FrontendOptions scoring = {};
   int intra_op_threads = 1;
   int inference_threads = 0;
   int max_queued_requests = 1024;

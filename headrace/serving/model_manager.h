@@ -52,7 +52,7 @@ struct ModelManagerOptions {
   bool enable_warmup = true;
   // Warms a version up from its files before it is AVAILABLE: true when there was something to run, else requests made
   // from its signatures are. An error fails the load. Blocks; called by several threads at once.
-  std::function<Result<bool>(const std::filesystem::path& version_dir, Servable& servable)> warmup;
+  std::function<Result<bool>(const std::filesystem::path& version_dir, Servable& servable)> warmup = {};
   bool allow_labels_for_unavailable = false;
   size_t history_per_model = 32;  // how many ended versions stay in the status
 };

@@ -1,4 +1,4 @@
-"""KServe's inference clients: kserve_client.py rest|grpc ADDRESS plain|binary infers on the model "plus" and prints JSON."""
+"""KServe's inference clients: kserve_client.py rest|grpc|v1 ADDRESS plain|binary infers on the model "plus" and prints JSON."""
 
 import asyncio
 import importlib.util
@@ -37,7 +37,18 @@ async def grpc(address, binary):
     return ready, await client.infer(request(binary))
 
 
+async def version_1(address):
+    client = InferenceRESTClient(RESTConfig(protocol="v1"))
+    url = f"http://{address}"
+    ready = [await client.is_server_live(url), await client.is_model_ready(url, "plus")]
+    answer = await client.infer(url, {"instances": [1, 2]}, model_name="plus")
+    return {"ready": ready, "y": answer["predictions"]}
+
+
 def main(door, address, form):
+    if door == "v1":
+        print(json.dumps(asyncio.run(version_1(address))))
+        return
     ready, response = asyncio.run({"rest": rest, "grpc": grpc}[door](address, form == "binary"))
     print(json.dumps({"id": response.id, "ready": ready, "y": response.outputs[0].as_numpy().tolist()}))
 
