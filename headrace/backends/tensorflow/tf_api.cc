@@ -34,7 +34,7 @@ void AddPackages(const fs::path& prefix, std::vector<std::string>* out) {
   }
 }
 
-std::vector<std::string> Candidates() {
+[[maybe_unused]] std::vector<std::string> Candidates() {  // not with the address sanitizer
   std::vector<std::string> out;
   if (const char* named = std::getenv("HEADRACE_TENSORFLOW"); named != nullptr && *named != '\0') {
     std::error_code error;
