@@ -9,8 +9,7 @@
 # DEPS          rooms that this one includes (tools/check_layers says which it may)
 # PUBLIC        third-party targets (headrace_deps::…) that its headers include
 # PRIVATE       third-party targets that only its sources include
-# TEST_DEPS     further rooms and targets for its tests
-# TEST_DATA     (nothing to list: tests find files below the repository root through HEADRACE_SOURCE_DIR)
+# TEST_DEPS     further rooms and targets for its tests (files of the repository: tests/source_dir.h)
 #
 # The library is headrace_<room with underscores>, alias headrace::<the same>. By their names, sources are
 #   *_test.cc   unit tests, linked into one program <room>_test
@@ -92,7 +91,6 @@ function(hr_unit_tests name)
   cmake_parse_arguments(arg "" "" "SOURCES;LIBRARIES" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_include_directories(${name} PRIVATE "${CMAKE_SOURCE_DIR}")
-  target_compile_definitions(${name} PRIVATE "HEADRACE_SOURCE_DIR=\"${CMAKE_SOURCE_DIR}\"")
   target_link_libraries(${name} PRIVATE ${arg_LIBRARIES} headrace_deps::test GTest::gmock_main)
   if(CMAKE_BUILD_TYPE STREQUAL "Dev")
     target_compile_options(${name} PRIVATE -O0) # tests are compiled more often than they run
@@ -161,6 +159,7 @@ function(hr_module name)
 endfunction()
 
 set(HR_TEST_ENVIRONMENT
+  "HEADRACE_SOURCE_DIR=${CMAKE_SOURCE_DIR}"
   "LD_LIBRARY_PATH=${CMAKE_BINARY_DIR}/lib" # a sanitizer's dlopen does not look where the program's would
   "ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1"
   "UBSAN_OPTIONS=print_stacktrace=1"

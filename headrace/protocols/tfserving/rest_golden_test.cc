@@ -14,6 +14,7 @@
 #include "headrace/base/log.h"
 #include "headrace/net/http_client.h"
 #include "headrace/protocols/tfserving/tfserving_test_util.h"
+#include "tests/source_dir.h"
 
 namespace headrace::tfserving {
 namespace {
@@ -69,7 +70,7 @@ TEST(RestGolden, AnswersAsWritten) {
   ModelServerFixture server;
   net::HttpClient client;
   int count = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(HEADRACE_SOURCE_DIR "/tests/golden/tfserving")) {
+  for (const auto& entry : std::filesystem::directory_iterator(SourceDir() / "tests/golden/tfserving")) {
     for (const Exchange& exchange : ReadExchanges(entry.path())) {
       SCOPED_TRACE(entry.path().filename().string() + ": " + exchange.title);
       const auto response = client.Fetch({.method = exchange.method,
