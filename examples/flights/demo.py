@@ -18,7 +18,7 @@ import time
 import flights_data
 import pyarrow.parquet as pq
 from load import Load
-from local_server import REPOSITORY, Ended, HttpError, Server, binary, free_ports, get_json, port_is_free, wait_until
+from local_server import REPOSITORY, Ended, HttpError, Server, binary, get_json, port_is_free, wait_until
 from narration import Stage
 from runs import Runs, bits
 
@@ -204,7 +204,7 @@ def main():
     stop_former(data_dir)
     clear(data_dir)
     usual = not arguments.ci and all(map(port_is_free, USUAL_PORTS))
-    demo = Demo(data_dir, USUAL_PORTS if usual else free_ports(3))
+    demo = Demo(data_dir, USUAL_PORTS if usual else None)
     stays = False
     try:
         demo.prepare()

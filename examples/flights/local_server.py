@@ -85,11 +85,13 @@ def get_json(url, body=None, timeout=30):
 
 
 class Program:
-    """A server of Headrace's as a child process. A subclass says its command and how to see that it is ready."""
+    """A server of Headrace's as a child process. A subclass says its command and how to see that it is ready. What it
+    prints goes to the file `printed`, what it logs to `log`."""
 
     def __init__(self, command, log):
         self.command = [str(binary()), *map(str, command)]
         self.log = pathlib.Path(log)
+        self.printed = self.log.with_name(self.log.name + ".out")
         self.process = None
 
     def is_ready(self):
@@ -97,10 +99,10 @@ class Program:
 
     def start(self, seconds=30.0):
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as log:
+        with self.log.open("ab") as log, self.printed.open("wb") as printed:
             # A session of its own: Ctrl-C in a terminal ends what started it, not the server.
             self.process = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                self.command, stdin=subprocess.DEVNULL, stdout=printed, stderr=log, start_new_session=True
             )
         try:
             wait_until(self._lives_and_is_ready, " ".join(self.command[:2]), seconds)
@@ -139,19 +141,27 @@ class Program:
 
 
 class ModelServer(Program):
-    """`headrace serve` with TensorFlow Serving's flags: the model in a base path, or what a configuration file says."""
+    """`headrace serve` with TensorFlow Serving's flags: the model in a base path, or what a configuration file says. It
+    picks its ports itself: `rest` and `grpc`, known once it is ready."""
 
     def __init__(self, log, arguments):
-        self.rest, self.grpc = free_ports(2)
-        super().__init__(["serve", f"--rest_api_port={self.rest}", f"--port={self.grpc}", *arguments], log)
+        self.rest = self.grpc = None
+        self._ports_file = pathlib.Path(f"{log}.ports")
+        own = ["--rest_api_port=auto", "--port=auto", f"--ports_file={self._ports_file}"]
+        super().__init__(["serve", *own, *arguments], log)
+
+    def start(self, seconds=30.0):
+        self._ports_file.unlink(missing_ok=True)
+        return super().start(seconds)
 
     @property
     def models_url(self):
         return f"http://127.0.0.1:{self.rest}/v1/models"
 
     def is_ready(self):
-        with socket.create_connection(("127.0.0.1", self.rest), 1), socket.create_connection(("127.0.0.1", self.grpc), 1):
-            return True
+        ports = json.loads(self._ports_file.read_text())
+        self.rest, self.grpc = ports["rest"], ports["grpc"]
+        return True
 
     def versions(self, model):
         """{version: state} as the model's status says; empty when the model is not known."""
@@ -166,21 +176,28 @@ class ModelServer(Program):
 
 
 class Server(ModelServer):
-    """`headrace up`: the control plane and the model server, with all state in one folder."""
+    """`headrace up`: the control plane and the model server, with all state in one folder. It listens on `ports` (of the
+    control plane, REST and gRPC), or picks them itself: `http`, `rest` and `grpc`, known once it is ready."""
 
     def __init__(self, data_dir, ports=None):
         self.data_dir = pathlib.Path(data_dir)
-        self.http, self.rest, self.grpc = ports or free_ports(3)
-        arguments = [f"--port={self.http}", f"--rest-api-port={self.rest}", f"--grpc-port={self.grpc}"]
+        self.http, self.rest, self.grpc = ports or (0, 0, 0)
+        arguments = [f"--port={self.http}", f"--rest-api-port={self.rest}", f"--grpc-port={self.grpc}", "--json"]
         Program.__init__(self, ["up", "--data-dir", self.data_dir, *arguments], self.data_dir / "server.log")
+
+    def start(self, seconds=30.0):
+        return Program.start(self, seconds)
 
     @property
     def url(self):
         return f"http://127.0.0.1:{self.http}"
 
     def is_ready(self):
-        get_json(f"{self.url}/apis/v2beta1/healthz", timeout=2)
-        return super().is_ready()
+        doors = json.loads(self.printed.read_text())
+        self.http, self.rest, self.grpc = (
+            int(doors[door].rsplit(":", 1)[1]) for door in ("control_plane", "models_rest", "models_grpc")
+        )
+        return True
 
     def run(self, run_id):
         """The run as KFP's API gives it. A cached task's state is SKIPPED there; what says so is a field of Headrace's

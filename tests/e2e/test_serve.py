@@ -290,10 +290,9 @@ def test_a_missing_base_path_is_served_once_it_is_there(serve, tmp_path):
     write_model(tmp_path / "first" / "m", 1, add=1)
     config = tmp_path / "models.config"
     config.write_text(config_text(("m", tmp_path / "first" / "m", ""), ("later", base, "")))
-    server = ModelServer(tmp_path / "log", [f"--model_config_file={config}"])
-    server.is_ready = lambda: predict(server, "m", 1.0) == 2.0
-    with server:
-        with pytest.raises(HttpError, match="Latest\\(later\\)"):
-            predict(server, "later", 1.0)
-        write_model(base, 1, add=3)
-        wait_until(lambda: predict(server, "later", 1.0) == 4.0, "the base path to appear")
+    server = serve(f"--model_config_file={config}")
+    wait_until(lambda: predict(server, "m", 1.0) == 2.0, "the model that is there")
+    with pytest.raises(HttpError, match="Latest\\(later\\)"):
+        predict(server, "later", 1.0)
+    write_model(base, 1, add=3)
+    wait_until(lambda: predict(server, "later", 1.0) == 4.0, "the base path to appear")
