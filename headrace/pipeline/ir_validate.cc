@@ -1,6 +1,8 @@
 // What must hold of a pipeline before anything of it starts.
+#include <algorithm>
 #include <map>
 #include <set>
+#include <string_view>
 
 #include "headrace/pipeline/cel.h"
 #include "headrace/pipeline/ir_convert.h"
@@ -117,28 +119,41 @@ class DagValidator {
     return OkStatus();
   }
 
-  // Depth first; a task that is met again on its own path waits for itself.
-  Status Visit(const std::string& key, std::set<std::string>* done, std::vector<std::string>* path) const {
-    if (done->contains(key)) return OkStatus();
-    path->push_back(key);
-    if (std::count(path->begin(), path->end(), key) > 1) {
-      std::string cycle;
-      for (const auto& step : *path) cycle += (cycle.empty() ? "" : " → ") + step;
-      return InvalidArgument("tasks wait for each other: {}", cycle);
+  // Takes away what waits for nothing until nothing is left; what stays waits for itself.
+  Status CheckCycles() const {
+    std::map<std::string_view, size_t> waiting;
+    std::map<std::string_view, std::vector<std::string_view>> dependents;
+    std::vector<std::string_view> ready;
+    for (const auto& [key, task] : dag_.tasks) {
+      waiting[key] = task.upstream.size();
+      if (task.upstream.empty()) ready.push_back(key);
+      for (const auto& upstream : task.upstream) dependents[upstream].push_back(key);
     }
-    for (const auto& upstream : dag_.tasks.at(key).upstream) HR_RETURN_IF_ERROR(Visit(upstream, done, path));
-    path->pop_back();
-    done->insert(key);
-    return OkStatus();
+    while (!ready.empty()) {
+      const std::string_view key = ready.back();
+      ready.pop_back();
+      waiting.erase(key);
+      for (const auto dependent : dependents[key])
+        if (--waiting[dependent] == 0) ready.push_back(dependent);
+    }
+    if (waiting.empty()) return OkStatus();
+    return InvalidArgument("tasks wait for each other: {}", Cycle(waiting));
   }
 
-  Status CheckCycles() const {
-    std::set<std::string> done;
-    for (const auto& [key, task] : dag_.tasks) {
-      std::vector<std::string> path;
-      HR_RETURN_IF_ERROR(Visit(key, &done, &path));
+  // "a → b → a", from the tasks that are left.
+  std::string Cycle(const std::map<std::string_view, size_t>& left) const {
+    std::vector<std::string_view> path = {left.begin()->first};
+    while (std::ranges::find(path.begin(), path.end() - 1, path.back()) == path.end() - 1) {
+      for (const auto& upstream : dag_.tasks.at(std::string(path.back())).upstream) {
+        if (!left.contains(upstream)) continue;
+        path.push_back(left.find(upstream)->first);
+        break;
+      }
     }
-    return OkStatus();
+    path.erase(path.begin(), std::ranges::find(path, path.back()));
+    std::string out;
+    for (const auto step : path) out += (out.empty() ? "" : " → ") + std::string(step);
+    return out;
   }
 
   Status CheckOutputs() const {

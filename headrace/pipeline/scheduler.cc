@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view kStateNames[] = {"PENDING", "RUNNING", "SUCCEEDED", "CACHED",
                                             "FAILED",  "SKIPPED", "CANCELLED"};
-constexpr size_t kMaxNodes = 1'000'000;
+constexpr size_t kMaxNodes = 200'000;
 
 Duration BackOff(const RetryPolicy& policy, int tries) {
   const double scale = std::pow(policy.factor, std::max(0, tries - 1));
