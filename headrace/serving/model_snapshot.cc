@@ -56,7 +56,7 @@ Result<ServableHandle> Snapshot::Find(const VersionSelector& selector) const {
   if (!selector.version && selector.label.empty()) wishes |= PolicyWishes(*view, selector);
   LoadedVersion* loaded = view->versions[index].get();
   if (!loaded->TryAcquire()) return std::unexpected(Aborted("version {} is closed", loaded->version()));
-  return ServableHandle(loaded, wishes);
+  return ServableHandle(loaded, wishes, static_cast<float>(view->log_fraction));
 }
 
 SnapshotHolder::SnapshotHolder() { Publish(std::make_shared<const Snapshot>()); }

@@ -38,7 +38,8 @@ void LoadedVersion::Close() {
 
 void LoadedVersion::DestroyServable() { servable_.reset(); }
 
-ServableHandle::ServableHandle(const ServableHandle& other) : version_(other.version_), wishes_(other.wishes_) {
+ServableHandle::ServableHandle(const ServableHandle& other)
+    : version_(other.version_), wishes_(other.wishes_), log_fraction_(other.log_fraction_) {
   // Closed versions, too: `other` keeps it loaded.
   if (version_ != nullptr) version_->AddReference();
 }

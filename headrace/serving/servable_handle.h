@@ -66,13 +66,15 @@ class ServableHandle {
 
   ServableHandle() = default;
   // Takes over one acquired reference.
-  explicit ServableHandle(LoadedVersion* acquired, uint8_t wishes = 0) : version_(acquired), wishes_(wishes) {}
+  explicit ServableHandle(LoadedVersion* acquired, uint8_t wishes = 0, float log_fraction = 0)
+      : version_(acquired), wishes_(wishes), log_fraction_(log_fraction) {}
   ServableHandle(ServableHandle&& other) noexcept
-      : version_(std::exchange(other.version_, nullptr)), wishes_(other.wishes_) {}
+      : version_(std::exchange(other.version_, nullptr)), wishes_(other.wishes_), log_fraction_(other.log_fraction_) {}
   ServableHandle(const ServableHandle& other);
   ServableHandle& operator=(ServableHandle other) noexcept {
     std::swap(version_, other.version_);
     std::swap(wishes_, other.wishes_);
+    std::swap(log_fraction_, other.log_fraction_);
     return *this;
   }
   ~ServableHandle() {
@@ -88,10 +90,13 @@ class ServableHandle {
   VersionStats& stats() const { return version_->stats(); }
   LoadedVersion* get() const { return version_; }
   bool wishes(Wish wish) const { return wishes_ & wish; }
+  // With kLog: the share of predictions that is sampled.
+  float log_fraction() const { return log_fraction_; }
 
  private:
   LoadedVersion* version_ = nullptr;
   uint8_t wishes_ = 0;
+  float log_fraction_ = 0;
 };
 
 }  // namespace headrace::serving

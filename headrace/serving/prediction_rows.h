@@ -1,0 +1,44 @@
+// Predictions as rows of an inference table: a row for each instance of a request.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "headrace/base/clock.h"
+#include "headrace/base/status.h"
+#include "headrace/core/engine.h"
+#include "headrace/core/record_batch.h"
+
+namespace headrace::serving {
+
+// What the log keeps of one prediction; owns all its memory.
+struct LoggedPrediction {
+  std::string event_id;  // a UUID
+  std::string model;
+  int64_t version = 0;
+  std::string signature;
+  TimePoint time;
+  Code code = Code::kOk;
+  std::string error;
+  int64_t latency_micros = 0;
+  int64_t queue_micros = 0;
+  double sampling_fraction = 1;
+  std::vector<TensorSpec> input_specs, output_specs;
+  std::vector<Tensor> inputs, outputs;  // `outputs` empty when it failed
+};
+
+// Of two predictions alike when they may stand in one file: model, and the names and types of inputs and outputs.
+std::string RowSchemaKey(const LoggedPrediction& prediction);
+
+// A table in flat columns, and the SELECT list that turns them into the inference table: event_id, row_index,
+// event_time, endpoint, role, model_name, model_version, signature, schema_hash, features (a struct of the inputs),
+// prediction (a struct of the outputs), status_code, error, latency_us, queue_us, batch_size, sampling_prob. A row's
+// part of a tensor is a scalar, or a list when it has several elements. FP16, BF16 and complex tensors are left out.
+struct PredictionTable {
+  RecordBatch batch;
+  std::string select_list;
+};
+// `predictions`: at least one, all with the same RowSchemaKey.
+Result<PredictionTable> MakePredictionTable(const std::vector<const LoggedPrediction*>& predictions);
+
+}  // namespace headrace::serving
