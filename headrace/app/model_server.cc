@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "headrace/app/model_access.h"
+#include "headrace/backends/duckdb/duckdb_engine.h"
 #include "headrace/base/json.h"
 #include "headrace/base/log.h"
 #include "headrace/base/thread_pool.h"
@@ -17,6 +18,7 @@
 #include "headrace/protocols/tfserving/grpc_frontend.h"
 #include "headrace/protocols/tfserving/rest_frontend.h"
 #include "headrace/protocols/tfserving/warmup_file.h"
+#include "headrace/serving/prediction_log.h"
 #include "headrace/serving/serving_metrics.h"
 
 namespace headrace::app {
@@ -31,7 +33,7 @@ int Loops(int wanted) { return wanted > 0 ? wanted : std::max(1, static_cast<int
 class RestDoor : public net::HttpHandler {
  public:
   RestDoor(const tfserving::ModelServer& tfserving, oip::ModelService* oip, const scoring::FrontendOptions& scoring,
-           std::string metrics_path, const net::Authorizer* authorizer, bool secured)
+           std::string metrics_path, const serving::PredictionLog* log, const net::Authorizer* authorizer, bool secured)
       : authorizer_(*authorizer),
         tfserving_(tfserving),
         oip_(oip),
@@ -39,7 +41,8 @@ class RestDoor : public net::HttpHandler {
         openapi_(tfserving.manager, secured),
         metrics_path_(std::move(metrics_path)),
         manager_(*tfserving.manager),
-        predictor_(*tfserving.predictor) {}
+        predictor_(*tfserving.predictor),
+        log_(log) {}
 
   void Handle(net::HttpRequest& request, net::HttpResponder responder) override {
     const std::string_view path = request.path();
@@ -50,7 +53,7 @@ class RestDoor : public net::HttpHandler {
     if (tfserving::RestFrontend::Serves(path)) return tfserving_.Handle(request, std::move(responder));
     if (oip::RestFrontend::Serves(path)) return oip_.Handle(request, std::move(responder));
     if (!metrics_path_.empty() && path == metrics_path_)
-      return responder.Send(200, kMetricsType, serving::ExposeServingMetrics(manager_, &predictor_));
+      return responder.Send(200, kMetricsType, serving::ExposeServingMetrics(manager_, &predictor_, log_));
     if (openapi::Frontend::Serves(path)) return openapi_.Handle(request, std::move(responder));
     responder.Send(404, "application/json", R"({"error":"Not Found"})");
   }
@@ -69,6 +72,7 @@ class RestDoor : public net::HttpHandler {
   const std::string metrics_path_;
   const serving::ModelManager& manager_;
   const serving::Predictor& predictor_;
+  const serving::PredictionLog* const log_;
 };
 
 serving::ModelManagerOptions WithWarmup(serving::ModelManagerOptions options) {
@@ -76,8 +80,17 @@ serving::ModelManagerOptions WithWarmup(serving::ModelManagerOptions options) {
   return options;
 }
 
-serving::PredictorOptions WithManager(serving::PredictorOptions options, const serving::ModelManager* manager) {
+// The log with the engine that writes it, which is loaded when the first predictions are written.
+struct Log {
+  explicit Log(const std::filesystem::path& folder) : log(engine.get(), {.folder = folder}) {}
+  std::unique_ptr<QueryEngine> engine = duckdb::MakeQueryEngine({.threads = 1});
+  serving::PredictionLog log;
+};
+
+serving::PredictorOptions With(serving::PredictorOptions options, const serving::ModelManager* manager, Log* log) {
   options.manager = manager;
+  if (log != nullptr)
+    options.log = [log](const serving::PredictCall& call, const Status& status) { log->log.Record(call, status); };
   return options;
 }
 
@@ -88,13 +101,15 @@ class ModelServer::Impl {
   explicit Impl(const ModelServerOptions& options)
       : options_(options),
         manager(WithWarmup(options.manager)),
-        predictor_(WithManager(options.predictor, &manager)),
+        log_(options.prediction_log.empty() ? nullptr : std::make_unique<Log>(options.prediction_log)),
+        predictor_(With(options.predictor, &manager, log_.get())),
         tfserving_{&manager, &predictor_, {options.rest_timeout, options.cors, options.tensor_content}},
         oip_({.manager = &manager,
               .predictor = &predictor_,
               .server_version = HEADRACE_VERSION,
               .request_timeout = options.rest_timeout}),
-        rest_door_(tfserving_, &oip_, options.scoring, options.metrics_path, &authorizer, !options.auth.empty()),
+        rest_door_(tfserving_, &oip_, options.scoring, options.metrics_path, log_ == nullptr ? nullptr : &log_->log,
+                   &authorizer, !options.auth.empty()),
         tfserving_grpc_(tfserving_) {}
 
   Status Open() {
@@ -117,6 +132,7 @@ class ModelServer::Impl {
       if (rest_ != nullptr) rest_->Stop(deadline);
       if (grpc_ != nullptr) grpc_->Stop(deadline);
       predictor_.Drain();
+      if (log_ != nullptr) log_->log.Flush().IgnoreError();  // which logs its own failure
     });
   }
 
@@ -172,6 +188,7 @@ class ModelServer::Impl {
 
  private:
   std::unique_ptr<net::AccessLog> access_log_;
+  const std::unique_ptr<Log> log_;
   serving::Predictor predictor_;
   const tfserving::ModelServer tfserving_;
   oip::ModelService oip_;

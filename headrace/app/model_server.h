@@ -1,6 +1,7 @@
 // The model server as one object: models, prediction, and its REST and gRPC doors. `headrace serve` and `headrace up`
 // run it.
 #pragma once
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,9 +31,10 @@ struct ModelServerOptions {
   Duration rest_timeout = std::chrono::seconds(30);
   bool cors = false;
   scoring::FrontendOptions scoring = {};
-  bool tensor_content = false;               // gRPC answers carry tensor_content
-  std::string metrics_path = {};             // empty: no metrics are served
-  Duration startup_wait = Duration::zero();  // how long the doors stay shut while the first models load
+  bool tensor_content = false;                // gRPC answers carry tensor_content
+  std::filesystem::path prediction_log = {};  // folder of the sampled predictions; empty: none are logged
+  std::string metrics_path = {};              // empty: no metrics are served
+  Duration startup_wait = Duration::zero();   // how long the doors stay shut while the first models load
 };
 
 // Thread-safe.

@@ -158,6 +158,15 @@ void AddRunFlags(CLI::App* command, ServeFlags* f) {
                    "Models measured to be quicker run on the network loops")
       ->capture_default_str()
       ->group(kGroupRun);
+  command
+      ->add_option("--prediction_log_dir", f->prediction_log_dir, "Log predictions here, as Parquet by model and date")
+      ->group(kGroupRun);
+  command
+      ->add_option("--prediction_log_fraction", f->prediction_log_fraction,
+                   "Share that is logged of models whose configuration says none")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str()
+      ->group(kGroupRun);
   command->add_option("--drain_seconds", f->drain_seconds, "How long SIGTERM lets requests finish")
       ->capture_default_str()
       ->group(kGroupRun);
@@ -191,6 +200,7 @@ auto ReadFlagFile(std::string_view flag, const std::string& path, Parse parse) -
 Result<serving::ModelConfig> Defaults(const ServeFlags& flags) {
   serving::ModelConfig defaults;
   defaults.engine.intra_op_threads = flags.intra_op_threads;
+  if (!flags.prediction_log_dir.empty()) defaults.log_fraction = flags.prediction_log_fraction;
   if (!flags.enable_batching && !flags.batching_parameters_file.empty())
     return std::unexpected(InvalidArgument("--batching_parameters_file needs --enable_batching"));
   defaults.batching.enabled = flags.enable_batching;
@@ -246,6 +256,7 @@ Result<ModelServerOptions> ToOptions(const ServeFlags& flags) {
   options.cors = flags.rest_api_enable_cors_support;
   options.scoring = flags.scoring;
   options.scoring.timeout = options.rest_timeout;
+  options.prediction_log = flags.prediction_log_dir;
   options.tensor_content = flags.enable_serialization_as_tensor_content;
   options.startup_wait = std::chrono::minutes(5);
   options.manager.engines = BuiltinEngines();

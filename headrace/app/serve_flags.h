@@ -45,6 +45,8 @@ struct ServeFlags {
   int max_queued_requests = 1024;
   int64_t inline_limit_micros = 100;
   double drain_seconds = 30;
+  std::string prediction_log_dir;
+  double prediction_log_fraction = 1;
 };
 
 // Adds the flags to `command`. Those of TensorFlow Serving that mean nothing here are accepted, with a warning when

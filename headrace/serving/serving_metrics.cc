@@ -88,9 +88,16 @@ void AppendPredictor(std::string* out, const Predictor& predictor) {
                      ShadowOutcomeName(static_cast<ShadowOutcome>(outcome)), count.by_outcome[outcome]);
 }
 
+void AppendLog(std::string* out, const PredictionLog& log) {
+  AppendHead(out, "headrace_serving_logged_predictions", "counter", "Predictions taken into the log.");
+  fmt::format_to(Out(*out), "headrace_serving_logged_predictions {}\n", log.recorded());
+  AppendHead(out, "headrace_serving_log_dropped_predictions", "counter", "Predictions that the log had no room for.");
+  fmt::format_to(Out(*out), "headrace_serving_log_dropped_predictions {}\n", log.dropped());
+}
+
 }  // namespace
 
-std::string ExposeServingMetrics(const ModelManager& manager, const Predictor* predictor) {
+std::string ExposeServingMetrics(const ModelManager& manager, const Predictor* predictor, const PredictionLog* log) {
   const auto totals = manager.Totals();
   Series by_model, by_version;
   for (const auto& [model, stats] : totals)
@@ -104,6 +111,7 @@ std::string ExposeServingMetrics(const ModelManager& manager, const Predictor* p
   AppendFamily(&out, "headrace_serving_", by_version);
   AppendVersions(&out, manager);
   if (predictor != nullptr) AppendPredictor(&out, *predictor);
+  if (log != nullptr) AppendLog(&out, *log);
   return out;
 }
 

@@ -4,12 +4,14 @@
 #include <string>
 
 #include "headrace/serving/model_manager.h"
+#include "headrace/serving/prediction_log.h"
 #include "headrace/serving/predictor.h"
 
 namespace headrace::serving {
 
 // Prometheus exposition format 0.0.4; ends with a newline. To be appended to Metrics::Expose().
-// `predictor`, which may be null, adds what shadow versions answered.
-std::string ExposeServingMetrics(const ModelManager& manager, const Predictor* predictor = nullptr);
+// `predictor` and `log`, which may be null, add what shadow versions answered and what was logged.
+std::string ExposeServingMetrics(const ModelManager& manager, const Predictor* predictor = nullptr,
+                                 const PredictionLog* log = nullptr);
 
 }  // namespace headrace::serving

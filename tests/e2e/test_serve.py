@@ -296,3 +296,17 @@ def test_a_missing_base_path_is_served_once_it_is_there(serve, tmp_path):
         predict(server, "later", 1.0)
     write_model(base, 1, add=3)
     wait_until(lambda: predict(server, "later", 1.0) == 4.0, "the base path to appear")
+
+
+def test_predictions_are_logged_as_parquet(serve, tmp_path):
+    duckdb = pytest.importorskip("duckdb")
+    write_model(tmp_path / "m", 4, add=1)
+    log = tmp_path / "log"
+    server = serve("--model_name=m", f"--model_base_path={tmp_path / 'm'}", f"--prediction_log_dir={log}")
+    for value in range(20):
+        predict(server, "m", float(value))
+    server.stop()
+    rows = duckdb.sql(
+        f"SELECT features.x, prediction.y, model_version, status_code FROM '{log}/m/*/*.parquet' ORDER BY event_time"
+    ).fetchall()
+    assert rows == [(float(value), float(value) + 1, 4, "OK") for value in range(20)]

@@ -43,7 +43,8 @@ Result<size_t> ResidentBytes(const fs::path& dir) {
   return bytes + (size_t{1} << 20);
 }
 
-// Leaked on purpose: sessions of static objects may end after it otherwise.
+// Leaked on purpose: sessions of static objects may end after it otherwise. Errors come back as Status; the runtime
+// logs none, or a client could fill the log with refused requests.
 Result<OrtEnv*> Environment() {
   static OrtEnv* env = nullptr;
   static const Status status = [] {
@@ -52,7 +53,7 @@ Result<OrtEnv*> Environment() {
           "libonnxruntime is {}, older than the headers (API {}) that this program was built with; "
           "run ./dev setup",
           OrtGetApiBase()->GetVersionString(), ORT_API_VERSION);
-    HR_RETURN_IF_ORT(Api()->CreateEnv(ORT_LOGGING_LEVEL_ERROR, "headrace", &env));
+    HR_RETURN_IF_ORT(Api()->CreateEnv(ORT_LOGGING_LEVEL_FATAL, "headrace", &env));
     return FromOrt(Api()->DisableTelemetryEvents(env));
   }();
   if (!status.ok()) return std::unexpected(status);
