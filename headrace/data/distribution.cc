@@ -94,6 +94,7 @@ Result<std::vector<Extent>> ComputeExtents(QueryEngine& engine, const std::strin
   std::vector<Extent> extents(expressions.size());
   if (expressions.empty()) return extents;
   std::vector<std::string> columns;
+  columns.reserve(expressions.size());
   for (const auto& expression : expressions)
     columns.push_back(fmt::format("count({0}), CAST(min({0}) AS DOUBLE), CAST(max({0}) AS DOUBLE)", expression));
   const std::string sql = fmt::format("SELECT {} FROM {}", fmt::join(columns, ", "), relation);

@@ -13,12 +13,6 @@ void AddMetric(std::string_view prefix, const Metric& metric, json::object& out)
   out[name + "_interval"] = json::array{metric.interval->lower, metric.interval->upper};
 }
 
-const Metric* Find(const std::optional<Metrics>& metrics, std::string_view name) {
-  if (!metrics) return nullptr;
-  const auto found = metrics->find(name);
-  return found == metrics->end() ? nullptr : &found->second;
-}
-
 json::object MetricsToJson(const SliceResult& slice) {
   json::object out;
   for (const auto& [name, metric] : slice.metrics) {
@@ -28,16 +22,16 @@ json::object MetricsToJson(const SliceResult& slice) {
     }
     json::object item;
     AddMetric("value", metric, item);
-    if (const Metric* baseline = Find(slice.baseline, name)) AddMetric("baseline", *baseline, item);
-    if (const Metric* change = Find(slice.change, name)) AddMetric("change", *change, item);
+    if (const Metric* baseline = FindMetric(slice.baseline, name)) AddMetric("baseline", *baseline, item);
+    if (const Metric* change = FindMetric(slice.change, name)) AddMetric("change", *change, item);
     out[name] = item;
   }
   return out;
 }
 
 std::string Cell(const Metrics& metrics, std::string_view name, int digits) {
-  const auto found = metrics.find(name);
-  return found == metrics.end() ? "-" : fmt::format("{:.{}f}", found->second.value, digits);
+  const Metric* metric = FindMetric(metrics, name);
+  return metric == nullptr ? "-" : fmt::format("{:.{}f}", metric->value, digits);
 }
 
 }  // namespace

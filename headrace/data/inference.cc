@@ -91,6 +91,7 @@ Result<std::unique_ptr<Servable>> LoadModel(const std::vector<Engine*>& engines,
   for (Engine* engine : engines)
     if (engine->Recognizes(folder)) return engine->Load(folder, EngineOptions{});
   std::vector<std::string_view> names;
+  names.reserve(engines.size());
   for (const Engine* engine : engines) names.push_back(engine->name());
   return std::unexpected(InvalidArgument("{}: no engine recognises a model there (built in: {})", folder.string(),
                                          fmt::join(names, ", ")));

@@ -154,6 +154,11 @@ void AddThreshold(std::span<const uint8_t> labels, std::span<const float> predic
 
 }  // namespace
 
+const Metric* FindMetric(const Metrics& metrics, std::string_view name) {
+  const auto found = metrics.find(name);
+  return found == metrics.end() ? nullptr : &found->second;
+}
+
 int BetterDirection(std::string_view metric) {
   for (const std::string_view more : {"auc", "auprc", "accuracy", "precision", "recall", "f1"})
     if (metric == more) return 1;

@@ -33,6 +33,12 @@ struct Metric {
 //   mean_label, mean_prediction
 using Metrics = std::map<std::string, Metric, std::less<>>;
 
+// Null when it is absent. Points into `metrics`: two functions, so that no temporary optional comes between.
+const Metric* FindMetric(const Metrics& metrics, std::string_view name);
+inline const Metric* FindMetric(const std::optional<Metrics>& metrics, std::string_view name) {
+  return metrics ? FindMetric(*metrics, name) : nullptr;
+}
+
 // 1: more is better; -1: less is better; 0: neither, or not a metric.
 int BetterDirection(std::string_view metric);
 

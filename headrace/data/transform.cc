@@ -58,6 +58,7 @@ class Writer {
     if (rows_ == flushed_) return OkStatus();
     flushed_ = rows_;
     std::vector<ColumnData> all;
+    all.reserve(columns_.size() + extra_columns_.size());
     for (auto& column : columns_) {
       all.push_back({.name = column.name, .values = std::exchange(column.values, std::vector<float>())});
     }

@@ -71,12 +71,6 @@ Status ReadMetrics(const json::object& object, std::initializer_list<std::string
   return OkStatus();
 }
 
-const Metric* Find(const std::optional<Metrics>& metrics, std::string_view name) {
-  if (!metrics) return nullptr;
-  const auto found = metrics->find(name);
-  return found == metrics->end() ? nullptr : &found->second;
-}
-
 bool Within(double value, const Bounds& bounds) {
   return (!bounds.lower || value >= *bounds.lower) && (!bounds.upper || value <= *bounds.upper);
 }
@@ -98,7 +92,7 @@ void Decide(Check& check) {
 void AddChecks(const SliceResult& slice, const MetricThreshold& threshold, std::vector<Check>& out) {
   if (threshold.value.lower || threshold.value.upper) {
     Check check{slice.name(), threshold.metric, "value", threshold.value, {}, {}, false, {}};
-    if (const Metric* metric = Find(slice.metrics, threshold.metric)) {
+    if (const Metric* metric = FindMetric(slice.metrics, threshold.metric)) {
       check.found = metric->value;
       check.interval = metric->interval;
     }
@@ -114,8 +108,8 @@ void AddChecks(const SliceResult& slice, const MetricThreshold& threshold, std::
               {},
               false,
               {}};
-  const Metric* change = Find(slice.change, threshold.metric);
-  const Metric* before = Find(slice.baseline, threshold.metric);
+  const Metric* change = FindMetric(slice.change, threshold.metric);
+  const Metric* before = FindMetric(slice.baseline, threshold.metric);
   if (!slice.baseline) {
     check.passed = true;
     check.reason = "no baseline";
@@ -137,7 +131,7 @@ void JudgeSlices(const Evaluation& evaluation, const SliceThresholds& thresholds
   for (const auto& slice : evaluation.slices) {
     if (slice.column != thresholds.slice && slice.name() != thresholds.slice) continue;
     found = true;
-    const Metric* count = Find(slice.metrics, "count");
+    const Metric* count = FindMetric(slice.metrics, "count");
     if (count == nullptr || count->value < static_cast<double>(thresholds.min_examples)) continue;
     for (const auto& threshold : thresholds.metrics) AddChecks(slice, threshold, out);
   }
