@@ -84,7 +84,10 @@ class Demo:
         state, _ = self.runs.follow(run_id)
         check(state == "SUCCEEDED", f"the run ended as {state}")
         self.runs.show_evaluation(run_id)
-        check(self.server.pushed(MODEL) == [1], f"version 1 should have been pushed; there is {self.server.pushed(MODEL)}")
+        check(
+            self.server.pushed(MODEL) == [1],
+            f"version 1 should have been pushed; there is {self.server.pushed(MODEL)}",
+        )
         self.server.wait_for_version(MODEL, 1)
 
         self.row, predicted = self.runs.held_out_flight(run_id)
@@ -93,18 +96,26 @@ class Demo:
         self.out.line(f"  curl -d '{json.dumps({'instances': [self.row]})}' \\")
         self.out.line(f"    {self.server.models_url}/{MODEL}:predict")
         self.out.line(f"  {json.dumps({'predictions': [answer]})}")
+        (self.data_dir / "flight.json").write_text(json.dumps({"instances": [self.row]}))
         online, batch = bits(answer), bits(predicted)
         self.out.line(f"float32 bits served {online:08x}, from batch evaluation {batch:08x}")
         check(online == batch, "the served prediction is not the one of batch evaluation")
 
         self.out.line("The same pipeline again:")
         state, tasks = self.runs.follow(self.runs.submit("january-to-march-again", FIRST, FIRST))
-        worked = [name for name, task in tasks.items() if task != "CACHED" and name != "blessed"]  # that is a condition
+        worked = [
+            name for name, task in tasks.items() if task != "CACHED" and name != "blessed"
+        ]  # that is a condition
         self.out.line(f"Tasks that had to work: {', '.join(worked) or 'none'}.")
         check(state == "SUCCEEDED" and not worked, "everything should have come from the cache")
         check(self.server.pushed(MODEL) == [1], "the second run should have changed nothing")
         self.first_answer = answer
-        self.report["act1"] = {"served_bits": online, "batch_bits": batch, "again": tasks, "versions": self.server.pushed(MODEL)}
+        self.report["act1"] = {
+            "served_bits": online,
+            "batch_bits": batch,
+            "again": tasks,
+            "versions": self.server.pushed(MODEL),
+        }
 
     def broken_month(self):
         self.out.act("Act 2: April arrives broken")
@@ -113,8 +124,11 @@ class Demo:
         state, tasks = self.runs.follow(run_id)
         check(state == "FAILED", f"the data gate should have failed the run; it ended as {state}")
         check(tasks.get("trainer") == "SKIPPED", "a model was trained on data that did not pass the gate")
+        self.out.line("What the data gate found:")
         anomalies = self.runs.show_anomalies(run_id)
-        check(self.server.pushed(MODEL) == [1], f"nothing should have been pushed; there is {self.server.pushed(MODEL)}")
+        check(
+            self.server.pushed(MODEL) == [1], f"nothing should have been pushed; there is {self.server.pushed(MODEL)}"
+        )
         check(self.ask(self.row) == self.first_answer, "version 1 should answer as before")
         self.out.line(f"Nothing was pushed, and version 1 still answers {json.dumps(self.first_answer)}.")
         self.report["act2"] = {"anomalies": anomalies, "tasks": tasks, "versions": self.server.pushed(MODEL)}
@@ -162,7 +176,10 @@ class Demo:
         self.out.line("The server stays up:")
         self.out.line(f"  runs, over KFP's API    {self.server.url}/apis/v2beta1/runs")
         self.out.line(f"  the model's status      {self.server.models_url}/{MODEL}")
+        flight = self.data_dir / "flight.json"
+        self.out.line(f"  ask it                  curl -d @{flight} {self.server.models_url}/{MODEL}:predict")
         self.out.line(f"  its inputs              {self.server.models_url}/{MODEL}/metadata")
+        self.out.line(f"  a page to try it on     http://127.0.0.1:{self.server.rest}/docs")
         self.out.line(f"  gRPC, as TF Serving     127.0.0.1:{self.server.grpc}")
         self.out.line(f"  what the server says    {self.server.log}")
         self.out.line(f"  stop it                 kill {self.server.process.pid}")
@@ -181,7 +198,9 @@ def stop_former(data_dir):
     if os.fsencode(data_dir / "state") not in command:
         return  # the id is somebody else's by now
     os.kill(pid, signal.SIGTERM)
-    wait_until(lambda: not pathlib.Path(f"/proc/{pid}").exists(), f"the earlier demo's server, process {pid}, to end", 60)
+    wait_until(
+        lambda: not pathlib.Path(f"/proc/{pid}").exists(), f"the earlier demo's server, process {pid}, to end", 60
+    )
 
 
 def clear(data_dir):
@@ -196,8 +215,12 @@ def clear(data_dir):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data-dir", type=pathlib.Path, default=REPOSITORY / "headrace-data", help="where all of it lies")
-    parser.add_argument("--ci", action="store_true", default=os.environ.get("CI") == "true", help="end the server after it")
+    parser.add_argument(
+        "--data-dir", type=pathlib.Path, default=REPOSITORY / "headrace-data", help="where all of it lies"
+    )
+    parser.add_argument(
+        "--ci", action="store_true", default=os.environ.get("CI") == "true", help="end the server after it"
+    )
     parser.add_argument("--report", type=pathlib.Path, help="write what was seen to this file, as JSON")
     arguments = parser.parse_args()
     data_dir = arguments.data_dir.resolve()

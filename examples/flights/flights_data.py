@@ -71,7 +71,9 @@ def replace(table, name, values):
 
 def break_month(table):
     """What went wrong upstream: a column renamed, a unit changed, a sign lost, a carrier that nobody announced."""
-    table = table.rename_columns(["sched_arr_hhmm" if name == "sched_arr_time" else name for name in table.column_names])
+    table = table.rename_columns(
+        ["sched_arr_hhmm" if name == "sched_arr_time" else name for name in table.column_names]
+    )
     table = replace(table, "arr_delay", pc.divide(table["arr_delay"].cast(pa.float64()), 60.0))
     row = pa.array(range(table.num_rows))
     every = lambda n: pc.equal(pc.subtract(row, pc.multiply(pc.divide(row, n), n)), 0)  # noqa: E731

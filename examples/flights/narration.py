@@ -20,7 +20,7 @@ class Stage:
 
     def live(self, text):
         if self._live:
-            print(f"\r\x1b[K{text[:self._width]}", end="", flush=True)
+            print(f"\r\x1b[K{text[: self._width]}", end="", flush=True)
 
     def seconds(self):
         return time.monotonic() - self._started

@@ -111,7 +111,9 @@ def trainer(
         "verbosity": -1,
     }
     booster = lightgbm.train(parameters, lightgbm.Dataset(features, late, feature_name=columns), num_boost_round=trees)
-    print(f"trained {trees} trees on {len(late)} flights, {100 * late.mean():.1f} % of them late, {len(columns)} columns")
+    print(
+        f"trained {trees} trees on {len(late)} flights, {100 * late.mean():.1f} % of them late, {len(columns)} columns"
+    )
 
     # Of the converter's graph, the trees; of their two outputs, the probability of the class "late".
     converted = convert_lightgbm(booster, initial_types=[("features", FloatTensorType([None, len(columns)]))])
@@ -135,7 +137,9 @@ def trainer(
 
     _, features, late = load("eval")
     probability = numpy.clip(booster.predict(features), 1e-7, 1 - 1e-7)
-    metrics.log_metric("log_loss", float(-numpy.where(late == 1, numpy.log(probability), numpy.log1p(-probability)).mean()))
+    metrics.log_metric(
+        "log_loss", float(-numpy.where(late == 1, numpy.log(probability), numpy.log1p(-probability)).mean())
+    )
     metrics.log_metric("flights", len(late))
 
 
@@ -164,7 +168,9 @@ def pusher(serving_model: Input[Model], blessing: Input[Artifact], model_name: s
     return headrace("Pusher")
 
 
-@dsl.pipeline(name="flights", description="Predicts whether a flight from New York will arrive more than 15 minutes late.")
+@dsl.pipeline(
+    name="flights", description="Predicts whether a flight from New York will arrive more than 15 minutes late."
+)
 def flights(
     base: str,
     spans: list,

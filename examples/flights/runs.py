@@ -89,7 +89,9 @@ class Runs:
 
     def show_evaluation(self, run_id):
         """What the model gate measured, overall, beside the model that was served; and its verdict."""
-        metrics = json.loads((self.artifact(run_id, "evaluator", "evaluation") / "metrics.json").read_text())["overall"]
+        metrics = json.loads((self.artifact(run_id, "evaluator", "evaluation") / "metrics.json").read_text())[
+            "overall"
+        ]
         verdict = json.loads((self.artifact(run_id, "evaluator", "blessing") / "verdict.json").read_text())
         self._out.line(f"On {metrics['count']:,} flights that were held out, {metrics['positives']:,} of them late:")
         for name in ("auc", "log_loss", "accuracy"):

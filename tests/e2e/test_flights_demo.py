@@ -14,7 +14,14 @@ def demo(tmp_path_factory):
     """What one run of the demo saw (its report), printed (text) and ended with (exit_code)."""
     folder = tmp_path_factory.mktemp("demo")
     done = subprocess.run(
-        [REPOSITORY / "examples/flights/demo", "--ci", "--data-dir", folder / "data", "--report", folder / "report.json"],
+        [
+            REPOSITORY / "examples/flights/demo",
+            "--ci",
+            "--data-dir",
+            folder / "data",
+            "--report",
+            folder / "report.json",
+        ],
         env=os.environ | {"HEADRACE_BINARY": str(binary())},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -57,7 +64,9 @@ def test_act_2_names_every_fault_and_pushes_nothing(demo):
     carrier = next(anomaly for anomaly in act["anomalies"] if anomaly["column"] == "carrier")
     assert carrier["values"][0]["value"] == "ZZ"
     assert act["tasks"]["example-validator"] == "FAILED"
-    assert not {"trainer", "transform", "pusher"} & {name for name, state in act["tasks"].items() if state == "SUCCEEDED"}
+    assert not {"trainer", "transform", "pusher"} & {
+        name for name, state in act["tasks"].items() if state == "SUCCEEDED"
+    }
     assert act["versions"] == [1]
 
 

@@ -43,7 +43,9 @@ class Reader:
     def translate(self, commands):
         for usual, mine in self.ports.items():
             commands = re.sub(rf"(?<=[:=]){usual}\b", mine, commands)
-        ports = " ".join(f"--{name}={port}" for name, port in zip(("port", "rest-api-port", "grpc-port"), self.ports.values()))
+        ports = " ".join(
+            f"--{name}={port}" for name, port in zip(("port", "rest-api-port", "grpc-port"), self.ports.values())
+        )
         return re.sub(r"^(build/headrace up .*)$", rf"\1 {ports}", commands, flags=re.MULTILINE)
 
     def run(self, commands):
