@@ -140,6 +140,7 @@ Result<std::vector<TaskRecord>> RunService::Tasks(const std::string& id) {
   HR_ASSIGN_OR_UNEXPECTED(const Run run, store_->Get(id));
   HR_ASSIGN_OR_UNEXPECTED(auto tasks, store_->Tasks(run));
   std::vector<TaskRecord> out;
+  out.reserve(tasks.size());
   for (auto& [path, task] : tasks) out.push_back(std::move(task));
   std::ranges::sort(out, {}, &TaskRecord::key);
   return out;
