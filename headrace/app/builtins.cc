@@ -20,7 +20,9 @@ std::filesystem::path CacheFolder() {
 }  // namespace
 
 const std::vector<Engine*>& BuiltinEngines() {
-  static const std::vector<Engine*> engines = {onnxruntime::MakeEngine().release(), tensorflow::MakeEngine().release()};
+  // Never destroyed: models may be in use by other threads until the process ends.
+  static const auto& engines =
+      *new std::vector<Engine*>{onnxruntime::MakeEngine().release(), tensorflow::MakeEngine().release()};
   return engines;
 }
 

@@ -125,7 +125,7 @@ TEST_F(ModelFaultsTest, AHundredSwapsUnderLoadLoseNoRequestAndNoMemory) {
     }
   };
   std::thread first(ask), second(ask);
-  size_t before = 0;
+  [[maybe_unused]] size_t before = 0;
   for (int version = 2; version <= 120; version++) {
     Publish(std::to_string(version));
     manager_->PollNow();
@@ -138,8 +138,10 @@ TEST_F(ModelFaultsTest, AHundredSwapsUnderLoadLoseNoRequestAndNoMemory) {
   second.join();
   EXPECT_GT(sent, 1000);
   EXPECT_EQ(failed, 0);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they keep what is freed, to catch its use
   const size_t after = ResidentMemory();
   EXPECT_LT(after, before + before / 10) << "resident bytes grew from " << before << " to " << after;
+#endif
 }
 
 }  // namespace

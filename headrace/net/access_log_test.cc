@@ -79,8 +79,9 @@ TEST(TraceContext, ParsesWhatTheSpecificationAllows) {
   EXPECT_NE(child.span_id, context->span_id);
   EXPECT_TRUE(TraceContext::Parse(TraceContext::Start().ToString()));
   EXPECT_TRUE(TraceContext::Parse("01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more"));
-  for (const std::string bad : {"", "00", "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", good.c_str() + 1,
-                                (good + "-x").c_str(), "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+  for (const std::string& bad :
+       std::vector<std::string>{"", "00", "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", good.substr(1),
+                                good + "-x", "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
                                 "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
                                 "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01"})
     EXPECT_FALSE(TraceContext::Parse(bad)) << bad;

@@ -55,7 +55,7 @@ TEST(Document, OperationIdsAreUnique) {
 }
 
 TEST(TensorSchema, NestsArraysOfTheKnownSizes) {
-  const TensorSpec& pixels = Flights().signatures[0].inputs[1];
+  const TensorSpec pixels = Flights().signatures[0].inputs[1];
   EXPECT_EQ(ToJson(TensorSchema(pixels, 1)),
             R"({"type":"array","items":{"type":"array","items":{"type":"integer","minimum":-128,"maximum":127}},)"
             R"("minItems":2,"maxItems":2})");
