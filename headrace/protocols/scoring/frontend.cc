@@ -1,5 +1,7 @@
 #include "headrace/protocols/scoring/frontend.h"
 
+#include <memory>
+
 #include "headrace/base/json.h"
 #include "headrace/protocols/scoring/answer.h"
 #include "headrace/protocols/scoring/batch.h"
@@ -21,13 +23,23 @@ void SendError(const Status& status, net::HttpResponder responder) {
                                      {"message", status.message()}}));
 }
 
-// One prediction on its way; deletes itself once it has answered.
+// One prediction on its way, owned by its completion once it runs.
 class Scoring {
  public:
   Scoring(net::HttpRequest& request, net::HttpResponder responder)
       : request_(request), responder_(std::move(responder)) {}
 
-  Status Start(serving::ServableHandle servable, serving::Predictor& predictor, Duration timeout) {
+  // Answers, here or on an inference thread.
+  static void Run(std::unique_ptr<Scoring> scoring, serving::ServableHandle servable, serving::Predictor& predictor,
+                  Duration timeout) {
+    if (const Status status = scoring->Prepare(std::move(servable), timeout); !status.ok())
+      return scoring->Finish(status);
+    serving::PredictCall* call = &scoring->predict_;
+    predictor.Predict(call, [owned = std::move(scoring)](const Status& status) { owned->Finish(status); });
+  }
+
+ private:
+  Status Prepare(serving::ServableHandle servable, Duration timeout) {
     const Signature* signature = servable.FindSignature("serving_default");
     if (signature == nullptr) signature = &servable.signatures().front();
     HR_ASSIGN_OR_RETURN(const Batch batch,
@@ -37,10 +49,6 @@ class Scoring {
     predict_.request.signature = signature;
     if (timeout > Duration::zero()) predict_.request.deadline = std::chrono::steady_clock::now() + timeout;
     predict_.servable = std::move(servable);
-    predictor.Predict(&predict_, [this](const Status& status) {
-      Finish(status);
-      delete this;
-    });
     return OkStatus();
   }
   void Finish(const Status& status) {
@@ -55,7 +63,6 @@ class Scoring {
     responder_.Send(200, "text/csv", *csv);
   }
 
- private:
   net::HttpRequest& request_;
   net::HttpResponder responder_;
   Batch::Form form_ = Batch::Form::kRows;
@@ -89,11 +96,8 @@ void Frontend::Handle(net::HttpRequest& request, net::HttpResponder responder) {
 void Frontend::Predict(net::HttpRequest& request, net::HttpResponder responder) const {
   auto servable = Find();
   if (!servable) return SendError(servable.error(), std::move(responder));
-  auto* scoring = new Scoring(request, std::move(responder));
-  if (const Status status = scoring->Start(*std::move(servable), predictor_, options_.timeout); !status.ok()) {
-    scoring->Finish(status);
-    delete scoring;
-  }
+  Scoring::Run(std::make_unique<Scoring>(request, std::move(responder)), *std::move(servable), predictor_,
+               options_.timeout);
 }
 
 Result<serving::ServableHandle> Frontend::Find() const {
