@@ -49,7 +49,8 @@ class Database {
   virtual ~Database() = default;
   // Runs `work` in a read-write transaction: committed when it returns OK and durable (fsync) when Transact returns,
   // else rolled back with nothing changed. `work` may run more than once (a serialisation conflict), so it has no other
-  // effects. Transactions of several threads may be committed as a group.
+  // effects. Transactions of several threads may be committed as a group, by one of these threads: `work` takes no lock
+  // that a caller of Transact holds.
   virtual Status Transact(const Work& work) = 0;
   // Runs `work` on a consistent snapshot; writes in it are refused.
   virtual Status Read(const Work& work) = 0;

@@ -86,6 +86,60 @@ TEST(SqliteDatabase, RefusesNestedTransactAndSurvivesThrowingWork) {
   EXPECT_TRUE(database->Transact([](Transaction&) { return OkStatus(); }).ok());
 }
 
+class FaultTest : public testing::Test {
+ protected:
+  void Open() { database_ = sqlite::OpenSqliteDatabase(folder_.path() / "h.db").value(); }
+  Status Insert(int64_t id) {
+    return database_->Transact([&](Transaction& transaction) {
+      return internal::AsStatus(
+          transaction.Execute("INSERT INTO t (id, s) VALUES (?, ?)", {id, std::string(2000, 'x')}));
+    });
+  }
+  Status Limit(int64_t pages) {
+    return database_->Transact([&](Transaction& transaction) {
+      return internal::AsStatus(transaction.Query("PRAGMA max_page_count = " + std::to_string(pages)));
+    });
+  }
+  int64_t Count() { return database_->Query("SELECT count(*) FROM t WHERE s LIKE 'x%'").value().at(0).integer(0); }
+
+  TempDir folder_;
+  std::unique_ptr<Database> database_;
+};
+
+TEST_F(FaultTest, AFullDiskIsSaidAndWhatWasAcknowledgedStays) {
+  Open();
+  ASSERT_TRUE(Migrate(*database_, "t", {{"CREATE TABLE t (id BIGINT PRIMARY KEY, s TEXT)"}}).ok());
+  ASSERT_TRUE(Limit(40).ok());
+  int64_t acknowledged = 0;
+  Status status;
+  while (acknowledged < 1000 && (status = Insert(acknowledged)).ok()) acknowledged++;
+  EXPECT_EQ(status.code(), Code::kResourceExhausted) << status.ToString();
+  EXPECT_GT(acknowledged, 10);
+  EXPECT_EQ(Count(), acknowledged);
+  EXPECT_EQ(Insert(acknowledged).code(), Code::kResourceExhausted);
+  ASSERT_TRUE(Limit(100'000).ok());
+  EXPECT_TRUE(Insert(acknowledged).ok());
+  EXPECT_EQ(Count(), acknowledged + 1);
+}
+
+TEST_F(FaultTest, DamageIsDataLoss) {
+  Open();
+  ASSERT_TRUE(Migrate(*database_, "t", {{"CREATE TABLE t (id BIGINT PRIMARY KEY, s TEXT)"}}).ok());
+  for (int64_t id = 0; id < 50; id++) ASSERT_TRUE(Insert(id).ok());
+  database_.reset();
+  const auto file = folder_.path() / "h.db";
+  const auto size = std::filesystem::file_size(file);
+  ASSERT_GT(size, 3 * 4096u);
+  std::fstream damaged(file, std::ios::in | std::ios::out | std::ios::binary);
+  damaged.seekp(2 * 4096);
+  damaged << std::string(size - 2 * 4096, '\xff');
+  damaged.close();
+  Open();
+  const auto rows = database_->Query("SELECT count(*) FROM t WHERE s LIKE 'x%'");
+  ASSERT_FALSE(rows);
+  EXPECT_EQ(rows.error().code(), Code::kDataLoss) << rows.error().ToString();
+}
+
 // While one thread's transaction runs, the others queue up; they are committed together, so the file's change counter
 // moves fewer times than there are transactions.
 TEST(SqliteDatabase, CommitsWaitingTransactionsTogether) {
