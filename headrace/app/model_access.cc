@@ -30,10 +30,14 @@ std::vector<std::string> Segments(std::string_view path) {
   return segments;
 }
 
-// TensorFlow Serving's: /v1/models/NAME…[:verb]; the verb is not part of the name.
-Access AccessOfV1(const std::vector<std::string>& segments) {
+// TensorFlow Serving's: /v1/models/NAME…[:verb]. The verb is taken off before names are decoded: "a%3Ab" is the model
+// "a:b".
+Access AccessOfV1(std::string_view path) {
+  const size_t colon = path.rfind(':');
+  if (colon != std::string_view::npos && path.find('/', colon) == std::string_view::npos) path = path.substr(0, colon);
+  const std::vector<std::string> segments = Segments(path);
   if (segments.size() < 3 || !EqualIgnoringCase(segments[1], "models")) return Need(Right::kPredict);
-  return Need(Right::kPredict, segments.size() == 3 ? segments[2].substr(0, segments[2].rfind(':')) : segments[2]);
+  return Need(Right::kPredict, segments[2]);
 }
 
 Access AccessOfV2(std::string_view method, const std::vector<std::string>& segments) {
@@ -106,7 +110,7 @@ Status Check(const net::Authorizer& authorizer, const Access& access, const net:
 Access AccessOfRest(std::string_view method, std::string_view path) {
   const std::vector<std::string> segments = Segments(path);
   if (segments.empty()) return Need(Right::kPredict);
-  if (EqualIgnoringCase(segments[0], "v1")) return AccessOfV1(segments);
+  if (EqualIgnoringCase(segments[0], "v1")) return AccessOfV1(path);
   if (segments[0] == "v2") return AccessOfV2(method, segments);
   if (segments[0] == "ping" || segments[0] == "health") return Open();
   if (segments[0] == "admin") return Need(Right::kAdmin);

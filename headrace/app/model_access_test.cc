@@ -38,6 +38,9 @@ TEST(AccessOfRest, KnowsEveryDoor) {
   EXPECT_EQ(rest("GET", "/v2/logging"), "predict ");
   EXPECT_EQ(rest("GET", "/monitoring/prometheus/metrics"), "predict ");
   EXPECT_EQ(rest("GET", "/ping"), "open");
+  EXPECT_EQ(rest("GET", "/health"), "open");
+  EXPECT_EQ(rest("GET", "/v1/models/a%3Ab"), "predict a:b");
+  EXPECT_EQ(rest("POST", "/v1/models/a%3Ab:predict"), "predict a:b");
   EXPECT_EQ(rest("PUT", "/admin/models/flights/traffic"), "admin ");
 }
 
