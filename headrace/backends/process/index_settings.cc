@@ -56,7 +56,8 @@ std::map<std::string, std::string> PipSettings() {
   static constexpr std::pair<const char*, const char*> kVariables[] = {{"PIP_INDEX_URL", "index-url"},
                                                                        {"PIP_EXTRA_INDEX_URL", "extra-index-url"},
                                                                        {"PIP_FIND_LINKS", "find-links"},
-                                                                       {"PIP_TRUSTED_HOST", "trusted-host"}};
+                                                                       {"PIP_TRUSTED_HOST", "trusted-host"},
+                                                                       {"PIP_CERT", "cert"}};
   for (const auto& [variable, setting] : kVariables)
     if (const std::string value = Variable(variable); !value.empty()) settings[setting] = value;
   return settings;
@@ -83,6 +84,14 @@ bool IsPassedOn(std::string_view name) {
   return name.starts_with("UV_");
 }
 
+// uv brings authorities of its own; a company's, which its proxies sign with, are known to the system or to pip only.
+std::string TrustedCertificates(const std::map<std::string, std::string>& pip) {
+  if (const auto found = pip.find("cert"); found != pip.end() && !found->second.empty()) return found->second;
+  for (const char* bundle : {"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"})
+    if (std::error_code error; std::filesystem::exists(bundle, error)) return bundle;
+  return "";
+}
+
 }  // namespace
 
 IndexSettings ReadIndexSettings() {
@@ -93,9 +102,12 @@ IndexSettings ReadIndexSettings() {
     if (equals != std::string_view::npos && IsPassedOn(text.substr(0, equals)))
       out.environment.emplace(text.substr(0, equals), text.substr(equals + 1));
   }
+  const auto settings = PipSettings();
+  if (!out.environment.contains("SSL_CERT_FILE") && !out.environment.contains("SSL_CERT_DIR"))
+    if (auto certificates = TrustedCertificates(settings); !certificates.empty())
+      out.environment["SSL_CERT_FILE"] = std::move(certificates);
   // What uv itself was told goes before what pip was.
   if (out.environment.contains("UV_DEFAULT_INDEX") || out.environment.contains("UV_INDEX_URL")) return out;
-  const auto settings = PipSettings();
   AddEach(settings, "index-url", "--default-index", &out.uv_options);
   AddEach(settings, "extra-index-url", "--index", &out.uv_options);
   AddEach(settings, "find-links", "--find-links", &out.uv_options);

@@ -60,6 +60,20 @@ TEST(PythonComponentTest, AnythingElseIsNotTakenApart) {
   EXPECT_FALSE(MatchPythonComponent(other_run));
 }
 
+TEST(IndexSettingsTest, UvTrustsWhatPipOrTheSystemTrusts) {
+  std::map<std::string, std::string> former;
+  for (const char* name : {"SSL_CERT_FILE", "SSL_CERT_DIR", "PIP_CERT"}) {
+    if (const char* value = std::getenv(name)) former[name] = value;
+    unsetenv(name);
+  }
+  setenv("PIP_CERT", "/company.pem", 1);
+  EXPECT_EQ(ReadIndexSettings().environment.at("SSL_CERT_FILE"), "/company.pem");
+  setenv("SSL_CERT_FILE", "/mine.pem", 1);
+  EXPECT_EQ(ReadIndexSettings().environment.at("SSL_CERT_FILE"), "/mine.pem");
+  for (const char* name : {"SSL_CERT_FILE", "PIP_CERT"}) unsetenv(name);
+  for (const auto& [name, value] : former) setenv(name.c_str(), value.c_str(), 1);
+}
+
 TEST(EnvironmentCacheTest, TheKeyIsTheInterpreterAndTheInstallsInTheirOrder) {
   const TempDir folder;
   const EnvironmentCache cache({.folder = folder.path(), .uv = {}});
