@@ -113,7 +113,8 @@ Access AccessOfRest(std::string_view method, std::string_view path) {
   if (EqualIgnoringCase(segments[0], "v1")) return AccessOfV1(path);
   if (segments[0] == "v2") return AccessOfV2(method, segments);
   if (segments[0] == "ping" || segments[0] == "health") return Open();
-  if (segments[0] == "admin") return Need(Right::kAdmin);
+  if (segments[0] == "admin")
+    return Need(Right::kAdmin, segments.size() > 2 && segments[1] == "models" ? segments[2] : "");
   return Need(Right::kPredict);  // metrics, the API's description, what names no model
 }
 

@@ -41,7 +41,8 @@ TEST(AccessOfRest, KnowsEveryDoor) {
   EXPECT_EQ(rest("GET", "/health"), "open");
   EXPECT_EQ(rest("GET", "/v1/models/a%3Ab"), "predict a:b");
   EXPECT_EQ(rest("POST", "/v1/models/a%3Ab:predict"), "predict a:b");
-  EXPECT_EQ(rest("PUT", "/admin/models/flights/traffic"), "admin ");
+  EXPECT_EQ(rest("PUT", "/admin/models/flights/traffic"), "admin flights");
+  EXPECT_EQ(rest("GET", "/admin/models"), "admin ");
 }
 
 TEST(AccessOfGrpc, FindsTheModelInTheMessage) {

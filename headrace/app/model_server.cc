@@ -12,6 +12,7 @@
 #include "headrace/net/authorizer.h"
 #include "headrace/net/grpc_server.h"
 #include "headrace/net/http_server.h"
+#include "headrace/protocols/admin/frontend.h"
 #include "headrace/protocols/oip/grpc_frontend.h"
 #include "headrace/protocols/oip/rest_frontend.h"
 #include "headrace/protocols/openapi/frontend.h"
@@ -39,6 +40,7 @@ class RestDoor : public net::HttpHandler {
         oip_(oip),
         scoring_(tfserving.manager, tfserving.predictor, scoring),
         openapi_(tfserving.manager, secured),
+        admin_(tfserving.manager),
         metrics_path_(std::move(metrics_path)),
         manager_(*tfserving.manager),
         predictor_(*tfserving.predictor),
@@ -54,6 +56,7 @@ class RestDoor : public net::HttpHandler {
     if (oip::RestFrontend::Serves(path)) return oip_.Handle(request, std::move(responder));
     if (!metrics_path_.empty() && path == metrics_path_)
       return responder.Send(200, kMetricsType, serving::ExposeServingMetrics(manager_, &predictor_, log_));
+    if (admin::Frontend::Serves(path)) return admin_.Handle(request, std::move(responder));
     if (openapi::Frontend::Serves(path)) return openapi_.Handle(request, std::move(responder));
     responder.Send(404, "application/json", R"({"error":"Not Found"})");
   }
@@ -69,6 +72,7 @@ class RestDoor : public net::HttpHandler {
   oip::RestFrontend oip_;
   scoring::Frontend scoring_;
   openapi::Frontend openapi_;
+  admin::Frontend admin_;
   const std::string metrics_path_;
   const serving::ModelManager& manager_;
   const serving::Predictor& predictor_;

@@ -86,15 +86,28 @@ class ModelManager::Impl {
   Status Change(std::string_view name, const std::function<void(ModelConfig*)>& change) {
     MutexLock one_at_a_time(reload_mutex_);
     ServerConfig next = config();
-    const auto model = std::find_if(next.models.begin(), next.models.end(),
-                                    [&](const auto& candidate) { return candidate.name == name; });
-    if (model == next.models.end()) return NotFound("Could not find model {} in the configuration", name);
+    auto model = std::find_if(next.models.begin(), next.models.end(),
+                              [&](const auto& candidate) { return candidate.name == name; });
+    if (model == next.models.end()) {
+      auto found = FindServed(name);
+      if (!found) return NotFound("Could not find model {} in the configuration", name);
+      model = next.models.insert(model, *std::move(found));
+    }
     change(&*model);
     HR_RETURN_IF_ERROR(Validate(*model));
     reconciler.Configure(next, {});
     MutexLock lock(config_mutex_);
     config_ = std::move(next);
     return OkStatus();
+  }
+
+  // Of a model that is named in the configuration or was found below its models_root.
+  std::optional<ModelConfig> FindServed(std::string_view name) {
+    return reconciler.ReadModels([&](const Reconciler::Models& models) -> std::optional<ModelConfig> {
+      const auto it = models.find(name);
+      if (it == models.end() || !it->second.configured) return std::nullopt;
+      return it->second.config;
+    });
   }
 
   // `strict`: the wanted versions themselves, and what hinders them is an error at once.
@@ -229,13 +242,7 @@ std::vector<std::string> ModelManager::Models() const {
   });
 }
 
-std::optional<ModelConfig> ModelManager::Config(std::string_view model) const {
-  return impl_->reconciler.ReadModels([&](const Reconciler::Models& models) -> std::optional<ModelConfig> {
-    const auto it = models.find(model);
-    if (it == models.end() || !it->second.configured) return std::nullopt;
-    return it->second.config;
-  });
-}
+std::optional<ModelConfig> ModelManager::Config(std::string_view model) const { return impl_->FindServed(model); }
 
 bool ModelManager::Ready() const { return WaitAvailable({}, Deadline::min()).ok(); }
 

@@ -82,7 +82,8 @@ class ModelManager {
   // another.
   Status SetConfig(ServerConfig config, Deadline wait = Deadline::min());
   ServerConfig config() const;
-  // Replaces one model's labels, or its traffic policy, atomically; kNotFound for an unknown model.
+  // Replaces one model's labels, or its traffic policy, atomically; kNotFound for an unknown model, kInvalidArgument
+  // for what Validate refuses. A model found below `models_root` becomes one of the configured ones.
   Status SetLabels(std::string_view model, std::map<std::string, int64_t, std::less<>> labels);
   Status SetTraffic(std::string_view model, TrafficPolicy traffic);
 

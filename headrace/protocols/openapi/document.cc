@@ -25,11 +25,12 @@ json::object Get(std::string_view tag, std::string_view id, std::string_view sum
   return {{"get", Operation(tag, id, summary, std::move(schema))}};
 }
 
-json::object WithBody(json::object operation, json::object schema, json::object example) {
+json::object WithBody(json::object operation, json::object schema, json::object example,
+                      std::string_view verb = "post") {
   operation["requestBody"] = {
       {"required", true},
       {"content", {{"application/json", {{"schema", std::move(schema)}, {"example", std::move(example)}}}}}};
-  return {{"post", std::move(operation)}};
+  return {{verb, std::move(operation)}};
 }
 
 json::object OneOf(json::object a, json::object b) { return {{"oneOf", json::array{std::move(a), std::move(b)}}}; }
@@ -73,6 +74,40 @@ void AddModel(const ServedModel& model, json::object& paths) {
   paths[oip + "/versions/{version}/infer"] = Versioned(infer, model);
 }
 
+// What an operator may change: protocols/admin.
+void AddAdmin(const std::string& name, json::object& paths) {
+  const std::string base = "/admin/models/" + name;
+  json::object traffic = Get("admin", name + "_traffic", "How requests are spread over versions", Reference("Traffic"));
+  traffic["put"] =
+      WithBody(Operation("admin", name + "_set_traffic", "Spread requests over versions", Reference("Traffic")),
+               Reference("Traffic"), {{"weights", json::array{{{"version", "1"}, {"weight", 1}}}}}, "put")["put"];
+  traffic["delete"] =
+      Operation("admin", name + "_reset_traffic", "All requests to the latest version", Reference("Traffic"));
+  paths[base + "/traffic"] = std::move(traffic);
+  json::object labels = Get("admin", name + "_labels", "Version labels", Reference("Labels"));
+  labels["put"] = WithBody(Operation("admin", name + "_set_labels", "Replace the version labels", Reference("Labels")),
+                           Reference("Labels"), {{"labels", {{"stable", "1"}}}}, "put")["put"];
+  paths[base + "/labels"] = std::move(labels);
+}
+
+// The schemas of AddAdmin: proto/headrace/serving/v1/traffic.proto in protobuf's JSON form.
+void AddAdminSchemas(json::object& schemas) {
+  const json::object number{{"type", "number"}}, text{{"type", "string"}},
+      int64{{"type", "string"}, {"format", "int64"}};
+  const auto list = [](json::object properties) {
+    return json::object{{"type", "array"}, {"items", {{"type", "object"}, {"properties", std::move(properties)}}}};
+  };
+  schemas["Traffic"] = {{"type", "object"},
+                        {"properties",
+                         {{"weights", list({{"version", int64}, {"label", text}, {"weight", number}})},
+                          {"sticky_header", text},
+                          {"sticky_input", text},
+                          {"shadows", list({{"version", int64}, {"label", text}})},
+                          {"shadow_fraction", number}}}};
+  schemas["Labels"] = {{"type", "object"},
+                       {"properties", {{"labels", {{"type", "object"}, {"additionalProperties", int64}}}}}};
+}
+
 json::object ServerPaths() {
   const json::object any{{"type", "object"}};
   return {{"/v2", Get("server", "server_metadata", "Name, version and extensions", any)},
@@ -84,18 +119,20 @@ json::object ServerPaths() {
 
 json::object Document(const std::vector<ServedModel>& models, bool secured) {
   json::object paths = ServerPaths();
-  for (const ServedModel& model : models) AddModel(model, paths);
-  json::object components{
-      {"schemas",
-       {{"Error", {{"type", "object"}, {"required", {"error"}}, {"properties", {{"error", {{"type", "string"}}}}}}}}}};
-  json::object document{
-      {"openapi", "3.0.3"},
-      {"info",
-       {{"title", "Headrace model server"},
-        {"version", "1"},
-        {"description",
-         "TensorFlow Serving's REST API and the Open Inference Protocol v2, with each served model's own tensors."}}},
-      {"paths", std::move(paths)}};
+  for (const ServedModel& model : models) AddModel(model, paths), AddAdmin(model.name, paths);
+  json::object schemas{
+      {"Error", {{"type", "object"}, {"required", {"error"}}, {"properties", {{"error", {{"type", "string"}}}}}}}};
+  AddAdminSchemas(schemas);
+  json::object components{{"schemas", std::move(schemas)}};
+  json::object document{{"openapi", "3.0.3"},
+                        {"info",
+                         {{"title", "Headrace model server"},
+                          {"version", "1"},
+                          {"description",
+                           "TensorFlow Serving's REST API and the Open Inference Protocol v2, with each served model's "
+                           "own tensors, and what an "
+                           "operator may change."}}},
+                        {"paths", std::move(paths)}};
   if (secured) {
     components["securitySchemes"] = {{"token", {{"type", "http"}, {"scheme", "bearer"}}}};
     document["security"] = json::array{json::object{{"token", json::array()}}};

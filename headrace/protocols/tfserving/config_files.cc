@@ -6,6 +6,7 @@
 #include <chrono>
 #include <limits>
 
+#include "headrace/protocols/common/traffic_message.h"
 #include "proto/tfserving/model_server_config.pb.h"
 
 namespace headrace::tfserving {
@@ -51,13 +52,14 @@ serving::VersionPolicy ToPolicy(const wire::FileSystemStoragePathSourceConfig::S
   return out;
 }
 
-serving::ModelConfig ToModelConfig(const wire::ModelConfig& config, const serving::ModelConfig& defaults) {
+Result<serving::ModelConfig> ToModelConfig(const wire::ModelConfig& config, const serving::ModelConfig& defaults) {
   serving::ModelConfig out = defaults;
   out.name = config.name();
   out.base_path = config.base_path();
   out.platform = config.model_platform();
   out.versions = ToPolicy(config.model_version_policy());
   for (const auto& [label, version] : config.version_labels()) out.labels[label] = version;
+  HR_ASSIGN_OR_UNEXPECTED(out.traffic, FromProto(config.traffic()));
   if (config.has_logging_config()) out.log_fraction = config.logging_config().sampling_config().sampling_rate();
   return out;
 }
@@ -72,7 +74,11 @@ Result<serving::ServerConfig> ToServerConfig(const wire::ModelServerConfig& conf
     return std::unexpected(
         InvalidArgument("model_config_list is missing; expected model_config_list {{ config {{ … }} }}"));
   serving::ServerConfig out;
-  for (const auto& model : config.model_config_list().config()) out.models.push_back(ToModelConfig(model, defaults));
+  for (const auto& model : config.model_config_list().config()) {
+    auto read = ToModelConfig(model, defaults);
+    if (!read) return std::unexpected(read.error().WithContext("model " + model.name()));
+    out.models.push_back(std::move(*read));
+  }
   HR_UNEXPECTED_IF_ERROR(serving::Validate(out));
   return out;
 }

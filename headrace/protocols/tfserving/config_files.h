@@ -1,4 +1,5 @@
-// TensorFlow Serving's configuration files, protobuf text format, as plain values.
+// TensorFlow Serving's configuration files, protobuf text format, as plain values; a model's `traffic` is Headrace's
+// own.
 #pragma once
 #include <string>
 #include <string_view>

@@ -34,6 +34,32 @@ TEST(ConfigFiles, ReadsModels) {
   EXPECT_EQ(config->models[2].versions.kind, serving::VersionPolicy::Kind::kAll);
 }
 
+TEST(ConfigFiles, ReadsTraffic) {
+  const std::string head =
+      "model_config_list { config { name: 'm' base_path: '/m' model_version_policy { all {} } "
+      "version_labels { key: 'stable' value: 1 } traffic { ";
+  const auto config = ParseModelConfig(head + R"(
+      weights { label: 'stable' weight: 90 } weights { version: 2 weight: 10 }
+      sticky_header: 'X-User' shadows { version: 3 } shadow_fraction: 0 } } })");
+  ASSERT_TRUE(config.has_value()) << config.error().ToString();
+  const serving::TrafficPolicy& traffic = config->models[0].traffic;
+  const serving::TrafficPolicy expected{.weights = {{{0, "stable"}, 90}, {{2, ""}, 10}},
+                                        .sticky_header = "x-user",
+                                        .sticky_input = "",
+                                        .shadows = {{3, ""}},
+                                        .shadow_fraction = 0};
+  EXPECT_EQ(traffic, expected);
+  EXPECT_EQ(ParseModelConfig(head + "shadows { version: 3 } } } }")->models[0].traffic.shadow_fraction, 1);
+
+  const auto error = [&](const std::string& policy) {
+    return ParseModelConfig(head + policy + "} } }").error().message();
+  };
+  EXPECT_THAT(error("weights { weight: 1 }"), HasSubstr("traffic.weights[0]: expected a version or a label"));
+  EXPECT_THAT(error("weights { label: 'canary' weight: 1 }"), HasSubstr("label \"canary\" is not among"));
+  EXPECT_THAT(error("weights { version: 1 weight: -1 }"), HasSubstr("weight -1 is not a number"));
+  EXPECT_THAT(error("shadow_fraction: 2"), HasSubstr("traffic.shadow_fraction is 2"));
+}
+
 TEST(ConfigFiles, ErrorsSayWhere) {
   EXPECT_THAT(ParseModelConfig("model_config_list {\n  config { nme: 'x' }\n}").error().message(),
               AllOf(HasSubstr("line 2"), HasSubstr("nme")));
