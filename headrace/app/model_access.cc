@@ -107,7 +107,8 @@ Status Check(const net::Authorizer& authorizer, const Access& access, const net:
 
 }  // namespace
 
-Access AccessOfRest(std::string_view method, std::string_view path) {
+Access AccessOfRest(std::string_view method, std::string_view path, std::string_view health_route) {
+  if (!health_route.empty() && path == health_route && (method == "GET" || method == "HEAD")) return Open();
   const std::vector<std::string> segments = Segments(path);
   if (segments.empty()) return Need(Right::kPredict);
   if (EqualIgnoringCase(segments[0], "v1")) return AccessOfV1(path);
@@ -129,8 +130,8 @@ Access AccessOfGrpc(std::string_view path, std::string_view message) {
   return Need(Right::kAdmin);
 }
 
-Status CheckRest(const net::Authorizer& authorizer, const net::HttpRequest& request) {
-  return Check(authorizer, AccessOfRest(request.method(), request.path()),
+Status CheckRest(const net::Authorizer& authorizer, const net::HttpRequest& request, std::string_view health_route) {
+  return Check(authorizer, AccessOfRest(request.method(), request.path(), health_route),
                {.authorization = request.header("authorization"), .certificate_subject = request.client_subject()});
 }
 

@@ -17,11 +17,12 @@ struct Access {
   std::vector<std::string> models;  // each of them is needed; "" is the server as a whole
 };
 
-Access AccessOfRest(std::string_view method, std::string_view path);
+// A GET or HEAD of exactly `health_route` (scoring::FrontendOptions; empty: none) is a health check.
+Access AccessOfRest(std::string_view method, std::string_view path, std::string_view health_route = {});
 Access AccessOfGrpc(std::string_view path, std::string_view message);
 
 // OK when `authorizer` lets the request through.
-Status CheckRest(const net::Authorizer& authorizer, const net::HttpRequest& request);
+Status CheckRest(const net::Authorizer& authorizer, const net::HttpRequest& request, std::string_view health_route);
 Status CheckGrpc(const net::Authorizer& authorizer, const net::GrpcQuestion& question);
 
 }  // namespace headrace::app

@@ -45,6 +45,16 @@ TEST(AccessOfRest, KnowsEveryDoor) {
   EXPECT_EQ(rest("GET", "/admin/models"), "admin ");
 }
 
+TEST(AccessOfRest, TheHealthRouteIsOpenForAskingOnly) {
+  const std::string route = "/v1/models/flights:health";
+  EXPECT_EQ(Text(AccessOfRest("GET", route, route)), "open");
+  EXPECT_EQ(Text(AccessOfRest("HEAD", route, route)), "open");
+  EXPECT_EQ(Text(AccessOfRest("POST", route, route)), "predict flights") << "it may be the predict route as well";
+  EXPECT_EQ(Text(AccessOfRest("GET", route + "/", route)), "predict flights:health");
+  EXPECT_EQ(Text(AccessOfRest("GET", "/v1/models/flights", route)), "predict flights");
+  EXPECT_EQ(Text(AccessOfRest("GET", "", "")), "predict ");
+}
+
 TEST(AccessOfGrpc, FindsTheModelInTheMessage) {
   const auto spec = [](std::string_view name) { return Field(1, Field(1, name)); };
   const std::string service = "/tensorflow.serving.PredictionService/";

@@ -41,6 +41,7 @@ class RestDoor : public net::HttpHandler {
         scoring_(tfserving.manager, tfserving.predictor, scoring),
         openapi_(tfserving.manager, secured),
         admin_(tfserving.manager),
+        health_route_(scoring.health_route),
         metrics_path_(std::move(metrics_path)),
         manager_(*tfserving.manager),
         predictor_(*tfserving.predictor),
@@ -49,7 +50,7 @@ class RestDoor : public net::HttpHandler {
   void Handle(net::HttpRequest& request, net::HttpResponder responder) override {
     const std::string_view path = request.path();
     if (authorizer_.enabled())
-      if (const Status status = CheckRest(authorizer_, request); !status.ok())
+      if (const Status status = CheckRest(authorizer_, request, health_route_); !status.ok())
         return Refuse(status, std::move(responder));
     if (scoring_.Serves(request.method(), path)) return scoring_.Handle(request, std::move(responder));
     if (tfserving::RestFrontend::Serves(path)) return tfserving_.Handle(request, std::move(responder));
@@ -73,6 +74,7 @@ class RestDoor : public net::HttpHandler {
   scoring::Frontend scoring_;
   openapi::Frontend openapi_;
   admin::Frontend admin_;
+  const std::string health_route_;
   const std::string metrics_path_;
   const serving::ModelManager& manager_;
   const serving::Predictor& predictor_;

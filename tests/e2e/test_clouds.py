@@ -14,8 +14,8 @@ from conftest import write_model
 class Container(local_server.Program):
     """`headrace serve` without a flag that says what or where; ready when `health` answers 200."""
 
-    def __init__(self, port, health, log):
-        super().__init__(["serve", "--port=0"], log)
+    def __init__(self, port, health, log, *arguments):
+        super().__init__(["serve", "--port=0", *arguments], log)
         self.url = f"http://127.0.0.1:{port}"
         self.health = health
 
@@ -61,6 +61,18 @@ def test_vertex_ai(model_folder, monkeypatch, tmp_path):
         body = {"instances": [{"x": 1}, {"x": 2}], "parameters": {}}
         answer = requests.post(server.url + "/v1/endpoints/1:predict", json=body, timeout=10)
         assert answer.json() == {"predictions": [2.0, 3.0]}
+
+
+def test_vertex_ai_checks_health_without_credentials(model_folder, monkeypatch, tmp_path):
+    (port,) = local_server.free_ports(1)
+    monkeypatch.setenv("AIP_HTTP_PORT", str(port))
+    monkeypatch.setenv("AIP_HEALTH_ROUTE", "/one-for-both")
+    monkeypatch.setenv("AIP_PREDICT_ROUTE", "/one-for-both")
+    monkeypatch.setenv("AIP_STORAGE_URI", str(model_folder))
+    auth = tmp_path / "auth.json"
+    auth.write_text('{"clients": []}')
+    with Container(port, "/one-for-both", tmp_path / "log", f"--auth_file={auth}") as server:
+        assert requests.post(server.url + "/one-for-both", json={"instances": [1]}, timeout=10).status_code == 401
 
 
 def test_a_folder_without_a_model_is_said(tmp_path, monkeypatch, headrace):
