@@ -165,3 +165,7 @@ set(HR_TEST_ENVIRONMENT
   "UBSAN_OPTIONS=print_stacktrace=1"
   "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=${CMAKE_SOURCE_DIR}/tools/tsan.supp"
   "LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tools/lsan.supp")
+# Not in sanitizer builds: their dlopen refuses RTLD_DEEPBIND, which keeps TensorFlow's protobuf from meeting ours.
+if(EXISTS "${HEADRACE_DEPS}/tensorflow/lib/libtensorflow_cc.so.2" AND NOT HEADRACE_SANITIZE)
+  list(APPEND HR_TEST_ENVIRONMENT "HEADRACE_TENSORFLOW=${HEADRACE_DEPS}/tensorflow/lib")
+endif()

@@ -140,14 +140,22 @@ install_test_env() {
     die "uv failed (above)." "Check that this machine reaches PyPI or that pip.conf names a mirror that it reaches."
 }
 
-# tensorflow-serving-api, the client that the tests speak to the model server with, needs TensorFlow's messages and
-# nothing else of it: 128 small files of its wheel.
-install_tensorflow_messages() {
-  mkdir -p "$scratch/tensorflow"
-  pip_quiet download --no-deps --only-binary=:all: -d "$scratch/tensorflow" "$(pinned tensorflow-cpu)"
-  unpack_wheel "$scratch"/tensorflow/*.whl '*_pb2.py' "$test_site"
-  rm -rf "$scratch/tensorflow"
+# TensorFlow's C API, which the tests run SavedModels on, and its messages: a fraction of the wheel, downloaded once.
+install_tensorflow() {
+  local root=$deps/tensorflow wheel=$scratch/tensorflow
+  rm -rf "$root"
+  mkdir -p "$root/lib" "$wheel"
+  pip_quiet download --no-deps --only-binary=:all: -d "$wheel" "$(pinned tensorflow-cpu)"
+  unpack_wheel "$wheel"/*.whl 'tensorflow/libtensorflow_*.so.2' "$wheel"
+  mv "$wheel"/tensorflow/libtensorflow_*.so.2 "$root/lib"
+  chmod 755 "$root"/lib/*
+  unpack_wheel "$wheel"/*.whl '*_pb2.py' "$root/messages"
+  rm -rf "$wheel"
 }
+
+# tensorflow-serving-api, the client that the tests speak to the model server with, needs TensorFlow's messages and
+# nothing else of it.
+install_tensorflow_messages() { cp -R "$deps/tensorflow/messages/." "$test_site"; }
 
 # What examples/flights needs: kfp as its client, the data package and pyarrow.
 install_flights_env() {
@@ -238,6 +246,7 @@ all_steps() {
   step swagger_ui "$deps/swagger-ui/swagger-ui.css" "$here/npm.txt"
   step test_env "$deps/test-venv/bin/pytest" "$here/pypi-test.txt"
   step flights_env "$deps/flights-venv/bin/kfp" "$flights/requirements.txt"
+  step tensorflow "$deps/tensorflow/lib/libtensorflow_framework.so.2" "$here/pypi.txt"
   step tensorflow_messages "$test_site/tensorflow/core/framework/tensor_pb2.py" "$here/pypi.txt" "$here/pypi-test.txt"
 }
 

@@ -34,7 +34,7 @@ void AddPackages(const fs::path& prefix, std::vector<std::string>* out) {
   }
 }
 
-[[maybe_unused]] std::vector<std::string> Candidates() {  // not with the address sanitizer
+[[maybe_unused]] std::vector<std::string> Candidates() {  // not with sanitizers
   std::vector<std::string> out;
   if (const char* named = std::getenv("HEADRACE_TENSORFLOW"); named != nullptr && *named != '\0') {
     std::error_code error;
@@ -52,8 +52,8 @@ void AddPackages(const fs::path& prefix, std::vector<std::string>* out) {
 
 // Symbol resolution inside the library before the program's: both carry a protobuf, and they must not meet.
 void* Open(std::string* looked_at) {
-#if defined(__SANITIZE_ADDRESS__)
-  *looked_at = "not at all: the address sanitizer refuses RTLD_DEEPBIND";
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  *looked_at = "not at all: sanitizers refuse RTLD_DEEPBIND";
   return nullptr;
 #else
   setenv("TF_CPP_MIN_LOG_LEVEL", "1", 0);  // a line per loaded model else

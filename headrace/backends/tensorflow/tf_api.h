@@ -75,7 +75,7 @@ struct TfApi {
 // Loads the library at the first call and keeps it for the life of the process. It is the file or below the folder that
 // HEADRACE_TENSORFLOW names, else libtensorflow.so.2 or libtensorflow_cc.so.2 where the loader looks, else inside an
 // installed `tensorflow` Python package (VIRTUAL_ENV, then the system's). kUnavailable, with where it looked and how to
-// get it, when there is none; also in builds with the address sanitizer, which cannot load it apart.
+// get it, when there is none; also in builds with a sanitizer, which cannot load it apart.
 Result<const TfApi*> LoadTensorFlow();
 
 // The element type's number in TensorFlow's DataType; 0 when there is none.
