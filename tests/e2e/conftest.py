@@ -1,5 +1,6 @@
 """What the end-to-end tests share: the program, a folder of its own for each test, servers that end with their test."""
 
+import os
 import pathlib
 import sys
 
@@ -17,6 +18,14 @@ import local_server  # noqa: E402
 def headrace():
     """The program's path: HEADRACE_BINARY, else build/headrace."""
     return local_server.binary()
+
+
+@pytest.fixture(scope="session")
+def tensorflow():
+    """The folder of TensorFlow's library: HEADRACE_TENSORFLOW, else what ./dev setup leaves beside the tests' environment."""
+    folder = pathlib.Path(os.environ.get("HEADRACE_TENSORFLOW", pathlib.Path(sys.prefix).parent / "tensorflow" / "lib"))
+    assert (folder / "libtensorflow_cc.so.2").exists(), f"{folder} lacks TensorFlow's library: run ./dev setup"
+    return folder
 
 
 @pytest.fixture

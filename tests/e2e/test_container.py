@@ -1,5 +1,6 @@
-"""The container of deploy/: built and run with podman, serving a model from a mounted folder."""
+"""The container of deploy/: built and run with podman, serving models from a mounted folder."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import pytest
 from conftest import REPOSITORY, write_model
 from local_server import free_ports, get_json, wait_until
+from saved_models import write_saved_model
 
 BASE = "localhost/headrace-test-debian:12"
 IMAGE = "localhost/headrace-test:latest"
@@ -39,20 +41,47 @@ def image(headrace, tmp_path_factory):
     check("podman", "rmi", IMAGE)
 
 
-def test_the_container_serves_a_mounted_model_and_drains_on_sigterm(image, tmp_path):
-    base_path = tmp_path / "adder"
-    write_model(base_path, 1, add=1)
-    for folder in (tmp_path, base_path, base_path / "1"):
-        folder.chmod(0o755)
+@contextlib.contextmanager
+def running(image, options, arguments):
+    """The container's models URL, until the block ends: then SIGTERM, and the program must end with 0."""
     rest, grpc = free_ports(2)
-    container = subprocess.Popen(
-        [*RUN, f"--volume={base_path}:/models/adder:ro", image, "--model_name=adder", "--model_base_path=/models/adder",
-         f"--rest_api_port={rest}", f"--port={grpc}"],
-        stdin=subprocess.DEVNULL, start_new_session=True)
+    command = [*RUN, *options, image, *arguments, f"--rest_api_port={rest}", f"--port={grpc}"]
+    container = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
     try:
-        url = f"http://127.0.0.1:{rest}/v1/models/adder"
-        wait_until(lambda: get_json(url)["model_version_status"][0]["state"] == "AVAILABLE", "the container to serve")
-        assert get_json(f"{url}:predict", {"instances": [1.5, -2.0]}) == {"predictions": [2.5, -1.0]}
+        yield f"http://127.0.0.1:{rest}/v1/models"
     finally:
         container.send_signal(signal.SIGTERM)
         assert container.wait(30) == 0
+
+
+def make_readable(folder):
+    """To the user that the container runs as."""
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def predict(models_url, model):
+    url = f"{models_url}/{model}"
+    wait_until(lambda: get_json(url)["model_version_status"][0]["state"] == "AVAILABLE", f"{model} to be served")
+    return get_json(f"{url}:predict", {"instances": [1.5, -2.0]})["predictions"]
+
+
+def test_the_container_serves_a_mounted_model_and_drains_on_sigterm(image, tmp_path):
+    base_path = tmp_path / "adder"
+    write_model(base_path, 1, add=1)
+    make_readable(base_path)
+    options = [f"--volume={base_path}:/models/adder:ro"]
+    with running(image, options, ["--model_name=adder", "--model_base_path=/models/adder"]) as models_url:
+        assert predict(models_url, "adder") == [2.5, -1.0]
+
+
+def test_one_container_serves_a_saved_model_and_an_onnx_model_of_one_folder(image, tensorflow, tmp_path):
+    models = tmp_path / "models"
+    write_model(models / "adder", 1, add=1)
+    write_saved_model(models / "saved", 1, add=2)
+    make_readable(models)
+    options = [f"--volume={models}:/models:ro", f"--volume={tensorflow}:/opt/tensorflow:ro",
+               "--env=HEADRACE_TENSORFLOW=/opt/tensorflow"]
+    with running(image, options, ["--models_root=/models"]) as models_url:
+        assert predict(models_url, "adder") == [2.5, -1.0]
+        assert predict(models_url, "saved") == [3.5, 0.0]
