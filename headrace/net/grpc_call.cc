@@ -29,6 +29,12 @@ void GrpcCall::Append(std::string_view bytes, std::shared_ptr<const void> owner)
   stream_->outgoing.front().appended.emplace_back(bytes, std::move(owner));
 }
 
+std::optional<std::string_view> GrpcOpening::Find(std::string_view name) const {
+  for (const auto& [key, value] : metadata)
+    if (key == name) return value;
+  return std::nullopt;
+}
+
 void GrpcCall::SetMetadata(std::string name, std::string value) {
   stream_->response_metadata.emplace_back(std::move(name), std::move(value));
 }
@@ -52,9 +58,8 @@ void GrpcServices::AddUnary(std::string path, std::function<void(GrpcCall)> meth
   methods_[std::move(path)].unary = std::move(method);
 }
 
-void GrpcServices::AddStream(
-    std::string path,
-    std::function<std::unique_ptr<GrpcStreamReader>(const GrpcMethod::Metadata&, GrpcWriter)> method) {
+void GrpcServices::AddStream(std::string path,
+                             std::function<std::unique_ptr<GrpcStreamReader>(GrpcOpening, GrpcWriter)> method) {
   methods_[std::move(path)].stream = std::move(method);
 }
 

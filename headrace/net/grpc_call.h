@@ -82,11 +82,18 @@ class GrpcStreamReader {
   virtual void OnHalfClose() = 0;
 };
 
+// What a streaming call begins with.
+struct GrpcOpening {
+  std::vector<std::pair<std::string, std::string>> metadata;  // names in lower case
+  Deadline deadline = Deadline::max();
+  // The first entry of that name.
+  std::optional<std::string_view> Find(std::string_view name) const;
+};
+
 struct GrpcMethod {
   std::function<void(GrpcCall)> unary;  // on a loop: must not block
-  // When `unary` is empty. The metadata lookup is valid during the call of `stream` only.
-  using Metadata = std::function<std::optional<std::string_view>(std::string_view)>;
-  std::function<std::unique_ptr<GrpcStreamReader>(const Metadata&, GrpcWriter)> stream;
+  // When `unary` is empty.
+  std::function<std::unique_ptr<GrpcStreamReader>(GrpcOpening, GrpcWriter)> stream;
 };
 
 // What a guard is asked: each message of a call, before the method sees it.
@@ -104,8 +111,7 @@ class GrpcServices {
  public:
   // `path` as on the wire: "/package.Service/Method". A path can be added once.
   void AddUnary(std::string path, std::function<void(GrpcCall)> method);
-  void AddStream(std::string path,
-                 std::function<std::unique_ptr<GrpcStreamReader>(const GrpcMethod::Metadata&, GrpcWriter)> method);
+  void AddStream(std::string path, std::function<std::unique_ptr<GrpcStreamReader>(GrpcOpening, GrpcWriter)> method);
   const GrpcMethod* Find(std::string_view path) const;
   // "package.Service" of every path, sorted.
   std::vector<std::string> Names() const;

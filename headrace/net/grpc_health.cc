@@ -57,7 +57,7 @@ void GrpcHealth::AddTo(GrpcServices& services) {
         call.response().set_status(static_cast<HealthCheckResponse::ServingStatus>(status));
         call.Finish(OkStatus());
       });
-  services.AddStream("/grpc.health.v1.Health/Watch", [this](const GrpcMethod::Metadata&, GrpcWriter writer) {
+  services.AddStream("/grpc.health.v1.Health/Watch", [this](const GrpcOpening&, GrpcWriter writer) {
     return std::make_unique<Watch>(this, std::move(writer));
   });
 }

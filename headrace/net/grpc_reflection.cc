@@ -104,7 +104,7 @@ class Reader final : public GrpcStreamReader {
 void AddGrpcReflection(GrpcServices& services) {
   for (const char* version : {"v1", "v1alpha"})
     services.AddStream(fmt::format("/grpc.reflection.{}.ServerReflection/ServerReflectionInfo", version),
-                       [&services](const GrpcMethod::Metadata&, GrpcWriter writer) {
+                       [&services](const GrpcOpening&, GrpcWriter writer) {
                          return std::make_unique<Reader>(&services, std::move(writer));
                        });
 }

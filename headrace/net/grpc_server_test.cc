@@ -140,7 +140,7 @@ class GrpcServerTest : public testing::Test {
       call.response() = none ? "none" : std::to_string(std::chrono::duration_cast<std::chrono::seconds>(left).count());
       call.Finish(OkStatus());
     });
-    services_.AddStream("/t.T/EchoStream", [](const GrpcMethod::Metadata&, GrpcWriter writer) {
+    services_.AddStream("/t.T/EchoStream", [](const GrpcOpening&, GrpcWriter writer) {
       return std::make_unique<EchoReader>(std::move(writer));
     });
   }

@@ -92,8 +92,16 @@ Status GrpcStream::HeadersDone(const GrpcServices& services, size_t max_message_
   }
   if (method_->unary) return OkStatus();
   output_ = std::make_shared<GrpcStreamOutput>(loop_, this);
-  reader_ = method_->stream([this](std::string_view name) { return metadata(name); }, GrpcWriter(output_));
+  reader_ = method_->stream(Opening(), GrpcWriter(output_));
   return OkStatus();
+}
+
+GrpcOpening GrpcStream::Opening() const {
+  GrpcOpening opening{.metadata = {}, .deadline = deadline_};
+  for (const Header& header : headers_)
+    opening.metadata.emplace_back(header_text_.substr(header.name, header.name_length),
+                                  header_text_.substr(header.value, header.value_length));
+  return opening;
 }
 
 Status GrpcStream::Reserve(size_t length) {

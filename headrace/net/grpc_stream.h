@@ -107,6 +107,7 @@ class GrpcStream final : public EventLoop::Task {
     size_t name, name_length, value, value_length;
   };
   void RunTask() override;
+  GrpcOpening Opening() const;
   Status Reserve(size_t length);
   Status MessageDone();
   void Dispatch();

@@ -148,8 +148,8 @@ void AddGrpcMethods(ModelService* service, net::GrpcServices* services) {
   services->AddUnary(fmt::format("/{}/ModelInfer", kService),
                      [service](net::GrpcCall call) { HandleInfer(*service, std::move(call)); });
   services->AddStream(fmt::format("/{}/ModelStreamInfer", kService),
-                      [service](const net::GrpcMethod::Metadata& metadata, net::GrpcWriter writer) {
-                        return HandleStream(*service, metadata, std::move(writer));
+                      [service](net::GrpcOpening opening, net::GrpcWriter writer) {
+                        return HandleStream(*service, std::move(opening), std::move(writer));
                       });
 }
 

@@ -4,6 +4,8 @@
 #include <grpcpp/create_channel.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "headrace/protocols/oip/oip_test_util.h"
 #include "proto/inference/grpc_service.grpc.pb.h"
 
@@ -90,6 +92,34 @@ TEST_F(GrpcFrontendTest, StreamsAnswersInOrder) {
   EXPECT_TRUE(response.infer_response().parameters().at("triton_final_response").bool_param());
   EXPECT_FALSE(stream->Read(&response));
   EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(GrpcFrontendTest, AStreamKeepsTheVersionThatItsMetadataChooses) {
+  serving::PublishAdd(server_.models() / "plus", "2", "4");
+  serving::ServerConfig config;
+  auto& model = config.models.emplace_back();
+  model.name = "plus";
+  model.base_path = server_.models() / "plus";
+  model.versions.kind = serving::VersionPolicy::Kind::kAll;
+  model.traffic.weights = {{{1, ""}, 1}, {{2, ""}, 1}};
+  model.traffic.sticky_header = "x-user";
+  ASSERT_EQ(server_.manager().SetConfig(config), OkStatus());
+  ASSERT_EQ(server_.manager().WaitSettled(serving::In(std::chrono::seconds(30))), OkStatus());
+  std::set<float> over_users;
+  for (int user = 0; user < 20; user++) {
+    grpc::ClientContext context;
+    context.AddMetadata("x-user", std::to_string(user));
+    const auto stream = stub_->ModelStreamInfer(&context);
+    for (int i = 0; i < 10; i++) ASSERT_TRUE(stream->Write(Request("", {0})));
+    stream->WritesDone();
+    std::set<float> answers;
+    inference::ModelStreamInferResponse response;
+    while (stream->Read(&response)) answers.insert(Values(response.infer_response()).at(0));
+    EXPECT_TRUE(stream->Finish().ok());
+    EXPECT_EQ(answers.size(), 1u) << "user " << user;
+    over_users.merge(answers);
+  }
+  EXPECT_THAT(over_users, ElementsAre(3, 4));
 }
 
 TEST_F(GrpcFrontendTest, AnswersMetadataAndStatistics) {

@@ -10,7 +10,7 @@
 namespace headrace::oip {
 namespace {
 
-using Metadata = net::GrpcMethod::Metadata;
+using Metadata = std::function<std::optional<std::string_view>(std::string_view)>;
 
 // One message on its way to an answer.
 class Inference {
@@ -82,7 +82,8 @@ constexpr size_t kMaxWaiting = 1024;
 // What the reader of a stream and the inference under way share.
 class Stream : public std::enable_shared_from_this<Stream> {
  public:
-  Stream(const ModelService& service, net::GrpcWriter writer) : service_(service), writer_(std::move(writer)) {}
+  Stream(const ModelService& service, net::GrpcOpening opening, net::GrpcWriter writer)
+      : service_(service), opening_(std::move(opening)), writer_(std::move(writer)) {}
 
   void Add(std::string message) {
     {
@@ -121,6 +122,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
   }
 
   const ModelService& service_;
+  const net::GrpcOpening opening_;
   net::GrpcWriter writer_;
   Mutex mutex_;
   std::deque<std::string> waiting_ HR_GUARDED_BY(mutex_);
@@ -135,8 +137,9 @@ class Stream::Request {
 
   // True when the answer is written; false when it will come from another thread, which then pumps on.
   bool Run() {
-    const auto no_metadata = [](std::string_view) { return std::optional<std::string_view>(); };
-    const Status status = inference_.Prepare(stream_->service_, message_, Deadline::max(), no_metadata);
+    const net::GrpcOpening& opening = stream_->opening_;
+    const auto metadata = [&](std::string_view name) { return opening.Find(name); };
+    const Status status = inference_.Prepare(stream_->service_, message_, opening.deadline, metadata);
     if (!status.ok()) {
       Answer(status);
       delete this;
@@ -200,9 +203,9 @@ void HandleInfer(const ModelService& service, net::GrpcCall call) {
   }
 }
 
-std::unique_ptr<net::GrpcStreamReader> HandleStream(const ModelService& service, const Metadata&,
+std::unique_ptr<net::GrpcStreamReader> HandleStream(const ModelService& service, net::GrpcOpening opening,
                                                     net::GrpcWriter writer) {
-  return std::make_unique<StreamReader>(std::make_shared<Stream>(service, std::move(writer)));
+  return std::make_unique<StreamReader>(std::make_shared<Stream>(service, std::move(opening), std::move(writer)));
 }
 
 }  // namespace headrace::oip
