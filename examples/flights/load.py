@@ -26,8 +26,12 @@ class Load:
             thread.start()
         return self
 
-    def __exit__(self, *_):
+    def stop(self):
+        """No further requests; those under way are still answered and counted."""
         self._stop.set()
+
+    def __exit__(self, *_):
+        self.stop()
         for thread in self._threads:
             thread.join()
 

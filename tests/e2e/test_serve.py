@@ -6,13 +6,13 @@ import json
 import os
 import signal
 import subprocess
-import threading
 import time
 
 import grpc
 import pyarrow.parquet
 import pytest
 from conftest import write_model
+from load import Load
 from local_server import HttpError, ModelServer, get_json, wait_until
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
@@ -30,39 +30,6 @@ def config_text(*models):
     """ModelServerConfig as text: (name, base path, further fields)."""
     entries = [f"config {{ name: '{name}' base_path: '{path}' {more} }}" for name, path, more in models]
     return f"model_config_list {{ {' '.join(entries)} }}"
-
-
-class Load:
-    """Clients that send requests over connections of their own until the block ends, and count."""
-
-    def __init__(self, server, model, clients=4):
-        self.server, self.model = server, model
-        self.sent, self.failures, self.latencies = 0, [], []
-        self.stopping = threading.Event()
-        self.threads = [threading.Thread(target=self._send) for _ in range(clients)]
-
-    def _send(self):
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.rest, timeout=30)
-        body = json.dumps({"instances": [1.0]})
-        while not self.stopping.is_set():
-            start = time.perf_counter()
-            connection.request("POST", f"/v1/models/{self.model}:predict", body)
-            response = connection.getresponse()
-            answer = response.read()
-            self.latencies.append(time.perf_counter() - start)
-            self.sent += 1
-            if response.status != 200:
-                self.failures.append((response.status, answer))
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stopping.set()
-        for thread in self.threads:
-            thread.join()
 
 
 @pytest.mark.parametrize(
@@ -107,12 +74,12 @@ def test_flags_without_a_meaning_are_accepted_with_a_warning(serve, tmp_path):
 def test_sigterm_answers_what_is_under_way_and_ends_with_0(serve, tmp_path):
     write_model(tmp_path / "m", 1, add=1)
     server = serve("--model_name=m", f"--model_base_path={tmp_path / 'm'}")
-    with Load(server, "m") as load:
+    with Load(server.rest, "m", 1.0) as load:
         wait_until(lambda: load.sent > 100, "some load")
-        load.stopping.set()
+        load.stop()
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(30) == 0
-    assert load.failures == []
+    assert not load.failures
 
 
 def test_nothing_is_written_to_the_users_cache(serve, tmp_path, monkeypatch):
@@ -165,7 +132,7 @@ def test_a_changed_configuration_file_is_applied_or_changes_nothing(serve, tmp_p
     config = tmp_path / "models.config"
     config.write_text(config_text(("a", tmp_path / "a", "")))
     server = serve(f"--model_config_file={config}", "--model_config_file_poll_wait_seconds=1")
-    with Load(server, "a", clients=2) as load:
+    with Load(server.rest, "a", 1.0, threads=2) as load:
         config.write_text(config_text(("a", tmp_path / "a", ""), ("b", tmp_path / "b", "")))
         wait_until(lambda: predict(server, "b", 0.0) == 2.0, "the new model")
         for bad in (
@@ -177,19 +144,19 @@ def test_a_changed_configuration_file_is_applied_or_changes_nothing(serve, tmp_p
             config.write_text(bad)
             wait_until(lambda: server.log.read_text().count("is not applied") > applied, "the refusal")
             assert predict(server, "b", 0.0) == 2.0
-    assert load.failures == []
+    assert not load.failures
 
 
 def test_versions_are_swapped_under_load_without_a_failure(serve, tmp_path):
     base = tmp_path / "m"
     write_model(base, 1, add=1)
     server = serve("--model_name=m", f"--model_base_path={base}", "--file_system_poll_wait_seconds=0.05")
-    with Load(server, "m") as load:
+    with Load(server.rest, "m", 1.0) as load:
         for version in range(2, 32):
             write_model(base, version, add=version)
             wait_until(lambda: predict(server, "m", 0.0) == float(version), f"version {version}", pause=0.005)
     assert load.sent > 500
-    assert load.failures == []
+    assert not load.failures
     states = [status["state"] for status in get_json(f"{server.models_url}/m")["model_version_status"]]
     assert states.count("AVAILABLE") <= 2  # the last one, and perhaps one that is just leaving
 
