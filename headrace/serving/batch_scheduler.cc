@@ -7,6 +7,45 @@
 #include "headrace/serving/warmup.h"
 
 namespace headrace::serving {
+namespace {
+
+// The calls' inputs, one behind the other, padded to `rows`.
+InferRequest Join(const std::vector<PredictCall*>& calls, int64_t rows) {
+  const InferRequest& first = calls[0]->request;
+  InferRequest joined;
+  joined.signature = first.signature;
+  joined.outputs = first.outputs;
+  std::vector<const Tensor*> parts;
+  for (size_t input = 0; input < first.inputs.size(); input++) {
+    parts.clear();
+    for (const PredictCall* call : calls) parts.push_back(&call->request.inputs[input]);
+    joined.inputs.push_back(JoinRows(parts, rows));
+  }
+  return joined;
+}
+
+Status CheckRows(const std::string& model, const InferRequest& request, const InferResponse& response, int64_t rows) {
+  for (size_t i = 0; i < response.outputs.size(); i++) {
+    const auto& shape = response.outputs[i].shape();
+    if (!shape.empty() && shape[0] == rows) continue;
+    return Internal("output \"{}\" of model {} has shape {} for a batch of {} rows; turn batching off for this model",
+                    request.signature->outputs[request.outputs[i]].name, model, ShapeToString(shape), rows);
+  }
+  return OkStatus();
+}
+
+// Gives each call its rows of the answer.
+void Split(const std::vector<PredictCall*>& calls, const InferResponse& response) {
+  int64_t row = 0;
+  for (PredictCall* call : calls) {
+    const int64_t rows = *BatchRows(call->request);
+    call->response.outputs.clear();
+    for (const Tensor& output : response.outputs) call->response.outputs.push_back(SliceRows(output, row, rows));
+    row += rows;
+  }
+}
+
+}  // namespace
 
 BatchScheduler::~BatchScheduler() {
   {
@@ -39,7 +78,7 @@ void BatchScheduler::Submit(PredictCall* call) {
 
 void BatchScheduler::Start(ServableHandle version) {
   // A full pool: the turn waits for a place like everything else, a moment later.
-  if (!pool_->Submit([this, version]() mutable { Turn(std::move(version)); }).ok())
+  if (!pool_->Submit([this, held = version]() mutable { Turn(std::move(held)); }).ok())
     StartAt(std::move(version), clock_->Monotonic() + std::chrono::milliseconds(1));
 }
 
@@ -65,7 +104,7 @@ void BatchScheduler::TimerLoop() {
     }
     ServableHandle version = std::move(timers_.begin()->second);
     timers_.erase(timers_.begin());
-    if (!pool_->Submit([this, version]() mutable { Turn(std::move(version)); }).ok())
+    if (!pool_->Submit([this, held = version]() mutable { Turn(std::move(held)); }).ok())
       timers_.emplace(clock_->Monotonic() + std::chrono::milliseconds(1), std::move(version));
   }
 }
@@ -88,59 +127,40 @@ void BatchScheduler::ExecuteAlone(const ServableHandle& version, PredictCall* ca
   call->queued = start - call->started;
   const Status status = InferAndWait(version.servable(), call->request, &call->response);
   call->runtime = clock_->Monotonic() - start;
-  version.stats().queue.Add(call->queued);
-  if (status.ok()) version.stats().RecordExecution(call->runtime, static_cast<uint64_t>(*BatchRows(call->request)));
+  if (status.ok())
+    version.stats().RecordExecution(
+        {.rows = static_cast<uint64_t>(*BatchRows(call->request)), .queued = call->queued, .runtime = call->runtime});
   finish_(call, status);
 }
 
 void BatchScheduler::Execute(const ServableHandle& version, std::vector<PredictCall*> calls, int64_t rows) {
   const Deadline start = clock_->Monotonic();
   const int64_t padded = version.get()->batch_queue()->PaddedRows(rows);
-  const InferRequest& first = calls[0]->request;
-  InferRequest request;
-  request.signature = first.signature;
-  request.outputs = first.outputs;
-  std::vector<const Tensor*> parts;
-  for (size_t input = 0; input < first.inputs.size(); input++) {
-    parts.clear();
-    for (const PredictCall* call : calls) parts.push_back(&call->request.inputs[input]);
-    request.inputs.push_back(JoinRows(parts, padded));
-  }
+  const InferRequest request = Join(calls, padded);
+  const Deadline joined = clock_->Monotonic();
   InferResponse response;
-  const Status status = InferAndWait(version.servable(), request, &response);
-  const Duration runtime = clock_->Monotonic() - start;
-  if (status.ok()) version.stats().RecordExecution(runtime, static_cast<uint64_t>(rows));
-  for (PredictCall* call : calls) {
-    call->queued = start - call->started;
-    call->runtime = runtime;
-    version.stats().queue.Add(call->queued);
-  }
+  Status status = InferAndWait(version.servable(), request, &response);
+  const Deadline computed = clock_->Monotonic();
   // One request's bad value must not fail its neighbours.
   if (!status.ok() && calls.size() > 1) {
     for (PredictCall* call : calls) ExecuteAlone(version, call);
     return;
   }
-  Split(version, calls, response, padded, status);
-}
-
-void BatchScheduler::Split(const ServableHandle& version, const std::vector<PredictCall*>& calls,
-                           const InferResponse& response, int64_t padded, Status status) {
-  for (size_t i = 0; status.ok() && i < response.outputs.size(); i++) {
-    const auto& shape = response.outputs[i].shape();
-    if (!shape.empty() && shape[0] == padded) continue;
-    const auto& name = calls[0]->request.signature->outputs[calls[0]->request.outputs[i]].name;
-    status = Internal("output \"{}\" of model {} has shape {} for a batch of {} rows; turn batching off for this model",
-                      name, version.model(), ShapeToString(shape), padded);
-  }
-  int64_t row = 0;
+  Execution execution{.requests = calls.size(), .rows = static_cast<uint64_t>(rows)};
+  execution.input = joined - start;
+  execution.runtime = computed - joined;
   for (PredictCall* call : calls) {
-    const int64_t rows = *BatchRows(call->request);
-    call->response.outputs.clear();
-    for (size_t i = 0; status.ok() && i < response.outputs.size(); i++)
-      call->response.outputs.push_back(SliceRows(response.outputs[i], row, rows));
-    row += rows;
-    finish_(call, status);
+    call->queued = start - call->started;
+    call->runtime = execution.runtime;
+    execution.queued += call->queued;
   }
+  if (status.ok()) status = CheckRows(version.model(), request, response, padded);
+  if (status.ok()) {
+    Split(calls, response);
+    execution.output = clock_->Monotonic() - computed;
+    version.stats().RecordExecution(execution);
+  }
+  for (PredictCall* call : calls) finish_(call, status);
 }
 
 }  // namespace headrace::serving

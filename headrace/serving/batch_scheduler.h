@@ -33,9 +33,6 @@ class BatchScheduler {
   void Turn(ServableHandle version);
   void Execute(const ServableHandle& version, std::vector<PredictCall*> calls, int64_t rows);
   void ExecuteAlone(const ServableHandle& version, PredictCall* call);
-  // Hands each call its rows of the answer, or the error.
-  void Split(const ServableHandle& version, const std::vector<PredictCall*>& calls, const InferResponse& response,
-             int64_t padded, Status status);
   void TimerLoop();
 
   ThreadPool* const pool_;

@@ -88,6 +88,13 @@ TEST_F(BatchingTest, TheTimeoutGathersCompany) {
   predictor_->Drain();
   EXPECT_EQ(done, 2);
   EXPECT_EQ(Stats().executions, 1u) << "full before the timeout: run at once, together";
+  const auto sizes = Stats().batch_sizes.Read();
+  ASSERT_EQ(sizes.size(), 1u);
+  EXPECT_EQ(sizes[0].rows, 2u);
+  EXPECT_GT(sizes[0].input_nanos, 0u);
+  EXPECT_GT(sizes[0].output_nanos, 0u);
+  EXPECT_EQ(Stats().compute.count, 2u) << "of requests";
+  EXPECT_EQ(Stats().compute.nanos, 2 * sizes[0].runtime_nanos);
 }
 
 TEST_F(BatchingTest, ALoneRequestWaitsNoLongerThanTheTimeout) {

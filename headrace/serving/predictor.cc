@@ -115,8 +115,7 @@ void Predictor::Run(PredictCall* call) {
     if (status.ok()) {
       LoadedVersion* version = call->servable.get();
       version->runtime().Record(InputElements(call->request), call->runtime);
-      version->stats().RecordExecution(call->runtime, Rows(call->request));
-      version->stats().queue.Add(call->queued);
+      version->stats().RecordExecution({.rows = Rows(call->request), .queued = call->queued, .runtime = call->runtime});
     }
     Finish(call, std::move(status));
   });

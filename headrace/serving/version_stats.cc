@@ -20,9 +20,19 @@ constexpr std::array<double, LatencyHistogram::kBounds> MakeBounds() {
 
 constexpr auto kBoundsMicros = MakeBounds();
 
+uint64_t Nanos(Duration duration) { return static_cast<uint64_t>(duration.count()); }
+
+void AddUnlessZero(std::atomic<uint64_t>& to, uint64_t value) {
+  if (value != 0) to.fetch_add(value, kRelaxed);
+}
+
+void MergeInto(std::atomic<uint64_t>& to, const std::atomic<uint64_t>& from) {
+  to.fetch_add(from.load(kRelaxed), kRelaxed);
+}
+
 void MergeInto(CountAndTime& to, const CountAndTime& from) {
-  to.count.fetch_add(from.count.load(kRelaxed), kRelaxed);
-  to.nanos.fetch_add(from.nanos.load(kRelaxed), kRelaxed);
+  MergeInto(to.count, from.count);
+  MergeInto(to.nanos, from.nanos);
 }
 
 }  // namespace
@@ -47,6 +57,51 @@ void LatencyHistogram::Merge(const LatencyHistogram& other) {
   sum_nanos_.fetch_add(other.sum_nanos_.load(kRelaxed), kRelaxed);
 }
 
+BatchSizeStats::Slot* BatchSizeStats::FindSlot(uint64_t rows) {
+  const uint64_t key = rows + 1;
+  for (size_t probe = 0; probe < kSizes; probe++) {
+    Slot& slot = slots_[(rows + probe) % kSizes];
+    uint64_t found = slot.key.load(kRelaxed);
+    if (found == 0 && slot.key.compare_exchange_strong(found, key, kRelaxed)) return &slot;
+    if (found == key) return &slot;
+  }
+  return nullptr;
+}
+
+void BatchSizeStats::Add(const Counts& counts) {
+  Slot* slot = FindSlot(counts.rows);
+  if (slot == nullptr) return;
+  slot->executions.fetch_add(counts.executions, kRelaxed);
+  slot->runtime_nanos.fetch_add(counts.runtime_nanos, kRelaxed);
+  AddUnlessZero(slot->input_nanos, counts.input_nanos);
+  AddUnlessZero(slot->output_nanos, counts.output_nanos);
+}
+
+void BatchSizeStats::Record(const Execution& execution) {
+  Add({.rows = execution.rows,
+       .executions = 1,
+       .input_nanos = Nanos(execution.input),
+       .runtime_nanos = Nanos(execution.runtime),
+       .output_nanos = Nanos(execution.output)});
+}
+
+std::vector<BatchSizeStats::Counts> BatchSizeStats::Read() const {
+  std::vector<Counts> sizes;
+  for (const Slot& slot : slots_)
+    if (const uint64_t key = slot.key.load(kRelaxed); key != 0)
+      sizes.push_back({.rows = key - 1,
+                       .executions = slot.executions.load(kRelaxed),
+                       .input_nanos = slot.input_nanos.load(kRelaxed),
+                       .runtime_nanos = slot.runtime_nanos.load(kRelaxed),
+                       .output_nanos = slot.output_nanos.load(kRelaxed)});
+  std::ranges::sort(sizes, {}, &Counts::rows);
+  return sizes;
+}
+
+void BatchSizeStats::Merge(const BatchSizeStats& other) {
+  for (const Counts& counts : other.Read()) Add(counts);
+}
+
 void VersionStats::RecordRequest(Code code, Duration latency) {
   requests_by_code[static_cast<size_t>(code)].fetch_add(1, kRelaxed);
   request_latency.Observe(latency);
@@ -55,24 +110,31 @@ void VersionStats::RecordRequest(Code code, Duration latency) {
   last_request_millis.store(std::chrono::duration_cast<std::chrono::milliseconds>(now).count(), kRelaxed);
 }
 
-void VersionStats::RecordExecution(Duration runtime, uint64_t batch_rows) {
-  runtime_latency.Observe(runtime);
-  compute.Add(runtime);
-  rows.fetch_add(batch_rows, kRelaxed);
+void VersionStats::RecordExecution(const Execution& execution) {
+  const auto requests = static_cast<int64_t>(execution.requests);
+  runtime_latency.Observe(execution.runtime);
+  compute.Add(execution.runtime * requests, execution.requests);
+  queue_nanos.fetch_add(Nanos(execution.queued), kRelaxed);
+  AddUnlessZero(input_nanos, Nanos(execution.input * requests));
+  AddUnlessZero(output_nanos, Nanos(execution.output * requests));
+  rows.fetch_add(execution.rows, kRelaxed);
   executions.fetch_add(1, kRelaxed);
+  batch_sizes.Record(execution);
 }
 
 void VersionStats::Merge(const VersionStats& other) {
-  for (size_t i = 0; i < requests_by_code.size(); i++)
-    requests_by_code[i].fetch_add(other.requests_by_code[i].load(kRelaxed), kRelaxed);
+  for (size_t i = 0; i < requests_by_code.size(); i++) MergeInto(requests_by_code[i], other.requests_by_code[i]);
   request_latency.Merge(other.request_latency);
   runtime_latency.Merge(other.runtime_latency);
   MergeInto(success, other.success);
   MergeInto(fail, other.fail);
-  MergeInto(queue, other.queue);
   MergeInto(compute, other.compute);
-  rows.fetch_add(other.rows.load(kRelaxed), kRelaxed);
-  executions.fetch_add(other.executions.load(kRelaxed), kRelaxed);
+  MergeInto(queue_nanos, other.queue_nanos);
+  MergeInto(input_nanos, other.input_nanos);
+  MergeInto(output_nanos, other.output_nanos);
+  MergeInto(rows, other.rows);
+  MergeInto(executions, other.executions);
+  batch_sizes.Merge(other.batch_sizes);
   last_request_millis.store(std::max(last_request_millis.load(kRelaxed), other.last_request_millis.load(kRelaxed)),
                             kRelaxed);
 }

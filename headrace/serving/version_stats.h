@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "headrace/base/clock.h"
 #include "headrace/base/status.h"
@@ -31,10 +32,48 @@ class LatencyHistogram {
 struct CountAndTime {
   std::atomic<uint64_t> count{0};
   std::atomic<uint64_t> nanos{0};
-  void Add(Duration time) {
-    count.fetch_add(1, std::memory_order_relaxed);
+  void Add(Duration time, uint64_t times = 1) {
+    count.fetch_add(times, std::memory_order_relaxed);
     nanos.fetch_add(static_cast<uint64_t>(time.count()), std::memory_order_relaxed);
   }
+};
+
+// One run of the engine that answered requests. `input` and `output` are measured where several requests are computed
+// together: joining their tensors, and giving each its rows of the answer. A request that is computed alone has
+// neither; what its engine does to wrap tensors is part of `runtime`.
+struct Execution {
+  uint64_t requests = 1;
+  uint64_t rows = 1;                   // of the requests together, without what a batch is padded with
+  Duration queued = Duration::zero();  // the sum of the requests' waiting
+  Duration input = Duration::zero();
+  Duration runtime = Duration::zero();  // the engine's
+  Duration output = Duration::zero();
+};
+
+// The executions of each batch size. Thread-safe, lock-free, of fixed size: the first kSizes distinct sizes that occur
+// have counters, executions of any further one are not counted here (VersionStats' totals have them).
+class BatchSizeStats {
+ public:
+  static constexpr size_t kSizes = 64;
+  struct Counts {
+    uint64_t rows = 0;  // the batch size
+    uint64_t executions = 0;
+    uint64_t input_nanos = 0, runtime_nanos = 0, output_nanos = 0;
+  };
+  void Record(const Execution& execution);
+  // By ascending batch size.
+  std::vector<Counts> Read() const;
+  void Merge(const BatchSizeStats& other);
+
+ private:
+  struct Slot {
+    std::atomic<uint64_t> key{0};  // the batch size plus 1; 0: free
+    std::atomic<uint64_t> executions{0}, input_nanos{0}, runtime_nanos{0}, output_nanos{0};
+  };
+  void Add(const Counts& counts);
+  Slot* FindSlot(uint64_t rows);
+
+  std::array<Slot, kSizes> slots_;
 };
 
 // Thread-safe.
@@ -42,14 +81,19 @@ struct VersionStats {
   std::array<std::atomic<uint64_t>, 17> requests_by_code{};  // indexed by Code: every finished request
   LatencyHistogram request_latency;                          // of a whole request, from Predict to its answer
   LatencyHistogram runtime_latency;                          // of the engine alone
-  CountAndTime success, fail, queue, compute;                // `queue`: those that waited for a thread or a batch
-  std::atomic<uint64_t> rows{0};                             // sum of the batch sizes
-  std::atomic<uint64_t> executions{0};                       // runs of the engine; fewer than requests when batched
-  std::atomic<int64_t> last_request_millis{0};               // since the epoch; 0: none yet
+  CountAndTime success, fail;
+  // The requests that the engine answered; each has the whole time of the execution that it was part of, as Triton
+  // counts. `queue_nanos`, `input_nanos` and `output_nanos` are of the same requests: their waiting for a thread or a
+  // batch, and Execution's `input` and `output`.
+  CountAndTime compute;
+  std::atomic<uint64_t> queue_nanos{0}, input_nanos{0}, output_nanos{0};
+  std::atomic<uint64_t> rows{0};                // sum of the batch sizes
+  std::atomic<uint64_t> executions{0};          // runs of the engine; fewer than requests when batched
+  std::atomic<int64_t> last_request_millis{0};  // since the epoch; 0: none yet
+  BatchSizeStats batch_sizes;
 
   void RecordRequest(Code code, Duration latency);
-  // One run of the engine over `batch_rows` rows.
-  void RecordExecution(Duration runtime, uint64_t batch_rows);
+  void RecordExecution(const Execution& execution);
   // Adds what `other` has counted.
   void Merge(const VersionStats& other);
 };

@@ -184,14 +184,17 @@ class TestTriton:
     def test_statistics_count(self, client):
         as_json = {} if client.module is tritonclient.http else {"as_json": True}
 
-        def count():
+        def counts():
             statistics = client.get_inference_statistics("plus", "1", **as_json)["model_stats"][0]
-            return int(statistics["inference_stats"]["success"].get("count", 0))
+            of_five = [batch for batch in statistics["batch_stats"] if int(batch["batch_size"]) == 5]
+            both = [statistics["inference_stats"]["success"], *(batch["compute_infer"] for batch in of_five)]
+            return [int(duration.get("count", 0)) for duration in both]
 
-        before = count()
-        for _ in range(3):
-            client.infer("plus", [plus_input(client.module)], model_version="1")
-        assert count() == before + 3
+        client.infer("plus", [plus_input(client.module, range(5))], model_version="1")
+        success, of_five = counts()
+        for values in (range(5), range(5), range(3)):
+            client.infer("plus", [plus_input(client.module, values)], model_version="1")
+        assert counts() == [success + 3, of_five + 2]
 
     def test_log_settings(self, client):
         as_json = {} if client.module is tritonclient.http else {"as_json": True}

@@ -135,10 +135,23 @@ TEST_F(GrpcFrontendTest, AnswersMetadataAndStatistics) {
   inference::ModelConfigResponse config;
   ASSERT_TRUE(stub_->ModelConfig(&second, config_request, &config).ok());
   EXPECT_EQ(config.config().output(0).data_type(), inference::TYPE_FP32);
-  grpc::ClientContext third;
+  inference::ModelInferResponse response;
+  grpc::ClientContext contexts[3];
+  ASSERT_TRUE(stub_->ModelInfer(&contexts[0], Request("", {1, 2, 3}), &response).ok());
+  ASSERT_TRUE(stub_->ModelInfer(&contexts[1], Request("", {1}), &response).ok());
   inference::ModelStatisticsResponse statistics;
-  ASSERT_TRUE(stub_->ModelStatistics(&third, {}, &statistics).ok());
-  EXPECT_EQ(statistics.model_stats(0).name(), "plus");
+  ASSERT_TRUE(stub_->ModelStatistics(&contexts[2], {}, &statistics).ok());
+  const inference::ModelStatistics& plus = statistics.model_stats(0);
+  EXPECT_EQ(plus.name(), "plus");
+  EXPECT_EQ(plus.inference_stats().compute_infer().count(), 2u);
+  EXPECT_EQ(plus.inference_stats().compute_output().count(), 2u);
+  EXPECT_TRUE(plus.inference_stats().has_cache_hit() && plus.inference_stats().has_cache_miss());
+  ASSERT_EQ(plus.batch_stats_size(), 2);
+  EXPECT_EQ(plus.batch_stats(0).batch_size(), 1u);
+  EXPECT_EQ(plus.batch_stats(1).batch_size(), 3u);
+  EXPECT_EQ(plus.batch_stats(1).compute_input().count(), 1u);
+  EXPECT_EQ(plus.batch_stats(0).compute_infer().ns() + plus.batch_stats(1).compute_infer().ns(),
+            plus.inference_stats().compute_infer().ns());
 }
 
 TEST_F(GrpcFrontendTest, ControlsTheRepositoryForBothKindsOfClient) {

@@ -44,6 +44,24 @@ void WriteCount(const CountAndNanos& counter, inference::StatisticDuration* out)
   out->set_ns(counter.nanos);
 }
 
+void WriteCounts(const VersionStatistics& version, inference::InferStatistics* out) {
+  WriteCount(version.success, out->mutable_success());
+  WriteCount(version.fail, out->mutable_fail());
+  WriteCount(version.queue, out->mutable_queue());
+  WriteCount(version.compute_input, out->mutable_compute_input());
+  WriteCount(version.compute_infer, out->mutable_compute_infer());
+  WriteCount(version.compute_output, out->mutable_compute_output());
+  WriteCount(version.cache_hit, out->mutable_cache_hit());
+  WriteCount(version.cache_miss, out->mutable_cache_miss());
+}
+
+void WriteBatch(const BatchStatistics& batch, inference::InferBatchStatistics* out) {
+  out->set_batch_size(batch.size);
+  WriteCount(batch.compute_input, out->mutable_compute_input());
+  WriteCount(batch.compute_infer, out->mutable_compute_infer());
+  WriteCount(batch.compute_output, out->mutable_compute_output());
+}
+
 using Setting = inference::LogSettingsRequest::SettingValue;
 
 Status ReadFlag(const Setting& value, std::string_view key, std::optional<bool>* out) {
@@ -86,11 +104,8 @@ void WriteStatistics(const std::vector<VersionStatistics>& statistics, inference
     row->set_last_inference(version.last_inference_millis);
     row->set_inference_count(version.inferences);
     row->set_execution_count(version.executions);
-    auto* counts = row->mutable_inference_stats();
-    WriteCount(version.success, counts->mutable_success());
-    WriteCount(version.fail, counts->mutable_fail());
-    WriteCount(version.queue, counts->mutable_queue());
-    WriteCount(version.compute, counts->mutable_compute_infer());
+    WriteCounts(version, row->mutable_inference_stats());
+    for (const auto& batch : version.batches) WriteBatch(batch, row->add_batch_stats());
     auto* memory = row->add_memory_usage();
     memory->set_type("CPU");
     memory->set_byte_size(version.memory_bytes);

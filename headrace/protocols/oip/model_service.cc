@@ -31,8 +31,16 @@ VersionStatistics Read(const ServableHandle& servable) {
   out.executions = stats.executions.load(std::memory_order_relaxed);
   out.success = Read(stats.success);
   out.fail = Read(stats.fail);
-  out.queue = Read(stats.queue);
-  out.compute = Read(stats.compute);
+  out.compute_infer = Read(stats.compute);
+  const uint64_t computed = out.compute_infer.count;
+  out.queue = {computed, stats.queue_nanos.load(std::memory_order_relaxed)};
+  out.compute_input = {computed, stats.input_nanos.load(std::memory_order_relaxed)};
+  out.compute_output = {computed, stats.output_nanos.load(std::memory_order_relaxed)};
+  for (const auto& batch : stats.batch_sizes.Read())
+    out.batches.push_back({.size = batch.rows,
+                           .compute_input = {batch.executions, batch.input_nanos},
+                           .compute_infer = {batch.executions, batch.runtime_nanos},
+                           .compute_output = {batch.executions, batch.output_nanos}});
   out.memory_bytes = servable.servable().memory_bytes();
   return out;
 }

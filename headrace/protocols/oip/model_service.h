@@ -38,13 +38,21 @@ struct CountAndNanos {
   uint64_t nanos = 0;
 };
 
+// The executions of one batch size. What is measured of each is in serving/version_stats.h.
+struct BatchStatistics {
+  uint64_t size = 0;
+  CountAndNanos compute_input, compute_infer, compute_output;
+};
+
 struct VersionStatistics {
   std::string name;
   int64_t version = 0;
   uint64_t last_inference_millis = 0;
   uint64_t inferences = 0;
   uint64_t executions = 0;
-  CountAndNanos success, fail, queue, compute;
+  CountAndNanos success, fail, queue, compute_input, compute_infer, compute_output;
+  CountAndNanos cache_hit, cache_miss;   // always none: there is no response cache
+  std::vector<BatchStatistics> batches;  // by ascending size
   uint64_t memory_bytes = 0;
 };
 

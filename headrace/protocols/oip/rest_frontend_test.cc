@@ -168,6 +168,16 @@ TEST_F(RestFrontendTest, CountsWhatItServed) {
   EXPECT_EQ(version.at("inference_count"), 6);
   EXPECT_EQ(version.at("execution_count"), 3);
   EXPECT_EQ(version.at("inference_stats").at("success").at("count"), 3);
+  for (const char* stage : {"queue", "compute_input", "compute_infer", "compute_output"})
+    EXPECT_EQ(version.at("inference_stats").at(stage).at("count"), 3) << stage;
+  for (const char* cache : {"cache_hit", "cache_miss"})
+    EXPECT_EQ(ToJson(version.at("inference_stats").at(cache)), R"({"count":0,"ns":0})");
+  const json::array& batches = version.at("batch_stats").as_array();
+  ASSERT_EQ(batches.size(), 1u);
+  EXPECT_EQ(batches[0].at("batch_size"), 2);
+  EXPECT_EQ(batches[0].at("compute_infer"), version.at("inference_stats").at("compute_infer"));
+  EXPECT_EQ(ToJson(batches[0].at("compute_input")), R"({"count":3,"ns":0})");
+  EXPECT_EQ(ToJson(batches[0].at("compute_output")), R"({"count":3,"ns":0})");
   EXPECT_THAT(Text("GET", "/v2/models/stats"), HasSubstr(R"("name":"a b")"));
 }
 

@@ -27,8 +27,17 @@ json::array ConfigTensors(const std::vector<TensorSpec>& specs) {
 
 json::value CountJson(const CountAndNanos& counter) { return {{"count", counter.count}, {"ns", counter.nanos}}; }
 
+json::array BatchesJson(const std::vector<BatchStatistics>& batches) {
+  json::array out;
+  for (const auto& batch : batches)
+    out.push_back({{"batch_size", batch.size},
+                   {"compute_input", CountJson(batch.compute_input)},
+                   {"compute_infer", CountJson(batch.compute_infer)},
+                   {"compute_output", CountJson(batch.compute_output)}});
+  return out;
+}
+
 json::value VersionJson(const VersionStatistics& version) {
-  const CountAndNanos none;
   return {{"name", version.name},
           {"version", std::to_string(version.version)},
           {"last_inference", version.last_inference_millis},
@@ -38,13 +47,13 @@ json::value VersionJson(const VersionStatistics& version) {
            {{"success", CountJson(version.success)},
             {"fail", CountJson(version.fail)},
             {"queue", CountJson(version.queue)},
-            {"compute_input", CountJson(none)},
-            {"compute_infer", CountJson(version.compute)},
-            {"compute_output", CountJson(none)},
-            {"cache_hit", CountJson(none)},
-            {"cache_miss", CountJson(none)}}},
+            {"compute_input", CountJson(version.compute_input)},
+            {"compute_infer", CountJson(version.compute_infer)},
+            {"compute_output", CountJson(version.compute_output)},
+            {"cache_hit", CountJson(version.cache_hit)},
+            {"cache_miss", CountJson(version.cache_miss)}}},
           {"response_stats", json::object()},
-          {"batch_stats", json::array()},
+          {"batch_stats", BatchesJson(version.batches)},
           {"memory_usage", {{{"type", "CPU"}, {"id", 0}, {"byte_size", version.memory_bytes}}}}};
 }
 
