@@ -72,13 +72,13 @@ void BatchScheduler::Submit(PredictCall* call) {
   BatchQueue& queue = *version.get()->batch_queue();
   const auto added = queue.Add(call, *BatchRows(call->request), call->started);
   if (!added) return finish_(call, added.error());
-  if (added->next == BatchQueue::Next::kStartNow) Start(std::move(version));
+  if (added->next == BatchQueue::Next::kStartNow) return Start(std::move(version));
   if (added->next == BatchQueue::Next::kStartAt) StartAt(std::move(version), added->at);
 }
 
 void BatchScheduler::Start(ServableHandle version) {
   // A full pool: the turn waits for a place like everything else, a moment later.
-  if (!pool_->Submit([this, held = version]() mutable { Turn(std::move(held)); }).ok())
+  if (!pool_->Submit([this, version]() mutable { Turn(std::move(version)); }).ok())
     StartAt(std::move(version), clock_->Monotonic() + std::chrono::milliseconds(1));
 }
 
@@ -104,7 +104,7 @@ void BatchScheduler::TimerLoop() {
     }
     ServableHandle version = std::move(timers_.begin()->second);
     timers_.erase(timers_.begin());
-    if (!pool_->Submit([this, held = version]() mutable { Turn(std::move(held)); }).ok())
+    if (!pool_->Submit([this, version]() mutable { Turn(std::move(version)); }).ok())
       timers_.emplace(clock_->Monotonic() + std::chrono::milliseconds(1), std::move(version));
   }
 }
@@ -118,7 +118,7 @@ void BatchScheduler::Turn(ServableHandle version) {
     ExecuteAlone(version, taken.calls[0]);
   else if (!taken.calls.empty())
     Execute(version, std::move(taken.calls), taken.rows);
-  if (taken.next == BatchQueue::Next::kStartNow) Start(std::move(version));
+  if (taken.next == BatchQueue::Next::kStartNow) return Start(std::move(version));
   if (taken.next == BatchQueue::Next::kStartAt) StartAt(std::move(version), taken.at);
 }
 
