@@ -61,9 +61,10 @@ bool TakesSerialized(const Signature& signature) {
 }
 
 Tensor SerializedTensor(const Examples& examples) {
-  std::vector<std::string> rows;
-  for (size_t i = 0; i < examples.size(); i++) rows.push_back(examples.Serialized(i));
-  return Tensor::OfStrings({static_cast<int64_t>(rows.size())}, std::move(rows));
+  std::vector<std::string> rows(examples.size());
+  for (size_t i = 0; i < rows.size(); i++) rows[i] = examples.Serialized(i);
+  Shape shape = {static_cast<int64_t>(rows.size())};
+  return Tensor::OfStrings(std::move(shape), std::move(rows));
 }
 
 size_t ValueCount(const Feature* feature) {
