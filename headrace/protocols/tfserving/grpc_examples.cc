@@ -2,11 +2,11 @@
 
 #include <memory>
 #include <optional>
-#include <set>
 #include <utility>
 
 #include "headrace/net/grpc_proto.h"
 #include "headrace/protocols/tfserving/example_call.h"
+#include "headrace/protocols/tfserving/example_tasks.h"
 #include "headrace/protocols/tfserving/examples.h"
 #include "headrace/protocols/tfserving/grpc_frontend.h"
 #include "headrace/protocols/tfserving/grpc_predict.h"
@@ -19,21 +19,6 @@ namespace wire = ::tensorflow::serving;
 
 namespace {
 
-struct Task {
-  const wire::ModelSpec& spec;
-  std::string_view method;
-};
-
-std::vector<Task> TasksOf(const wire::ClassificationRequest& request) {
-  return {{request.model_spec(), kClassifyMethod}};
-}
-std::vector<Task> TasksOf(const wire::RegressionRequest& request) { return {{request.model_spec(), kRegressMethod}}; }
-std::vector<Task> TasksOf(const wire::MultiInferenceRequest& request) {
-  std::vector<Task> tasks;
-  for (const auto& task : request.tasks()) tasks.push_back({task.model_spec(), task.method_name()});
-  return tasks;
-}
-
 bool HasSpec(const wire::MultiInferenceRequest& request) {
   return request.tasks_size() > 0 && request.tasks(0).has_model_spec();
 }
@@ -42,30 +27,17 @@ bool HasSpec(const Request& request) {
   return request.has_model_spec();
 }
 
-Status CheckTasks(const std::vector<Task>& tasks) {
-  std::set<std::string_view> signatures;
-  for (const Task& task : tasks) {
-    if (task.spec.name() != tasks.front().spec.name())
-      return InvalidArgument("All ModelSpecs in a MultiInferenceRequest must access the same model name.");
-    if (!signatures.insert(task.spec.signature_name()).second)
-      return InvalidArgument("Duplicate evaluation of signature: {}", task.spec.signature_name());
-    if (task.method != kClassifyMethod && task.method != kRegressMethod)
-      return Unimplemented("Unsupported signature method_name: {}", task.method);
-  }
-  return OkStatus();
-}
-
-Status Fill(const ExampleCall& call, const std::vector<Task>&, wire::ClassificationResponse* response) {
+Status Fill(const ExampleCall& call, const std::vector<ExampleTask>&, wire::ClassificationResponse* response) {
   SetSpec(call.servable(), call.signature(0).name, response->mutable_model_spec());
   return call.Classify(0, response->mutable_result());
 }
 
-Status Fill(const ExampleCall& call, const std::vector<Task>&, wire::RegressionResponse* response) {
+Status Fill(const ExampleCall& call, const std::vector<ExampleTask>&, wire::RegressionResponse* response) {
   SetSpec(call.servable(), call.signature(0).name, response->mutable_model_spec());
   return call.Regress(0, response->mutable_result());
 }
 
-Status Fill(const ExampleCall& call, const std::vector<Task>& tasks, wire::MultiInferenceResponse* response) {
+Status Fill(const ExampleCall& call, const std::vector<ExampleTask>& tasks, wire::MultiInferenceResponse* response) {
   for (size_t i = 0; i < tasks.size(); i++) {
     auto* result = response->add_results();
     SetSpec(call.servable(), call.signature(i).name, result->mutable_model_spec());
@@ -87,7 +59,7 @@ class GrpcExamples {
     HR_RETURN_IF_ERROR(CheckTasks(tasks_));
     HR_ASSIGN_OR_RETURN(auto servable, FindServable(server_, ViewOf(tasks_.front().spec), grpc_.call()));
     call_.emplace(std::move(servable), grpc_.request().input());
-    for (const Task& task : tasks_) {
+    for (const ExampleTask& task : tasks_) {
       HR_ASSIGN_OR_RETURN(const Signature* signature, FindSignature(call_->servable(), task.spec.signature_name()));
       HR_RETURN_IF_ERROR(call_->Add(signature, task.method, grpc_.call().deadline()));
     }
@@ -103,7 +75,7 @@ class GrpcExamples {
  private:
   const ModelServer& server_;
   net::ProtoCall<Request, Response> grpc_;
-  const std::vector<Task> tasks_;
+  const std::vector<ExampleTask> tasks_;
   std::optional<ExampleCall> call_;
 };
 

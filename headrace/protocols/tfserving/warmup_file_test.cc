@@ -4,6 +4,7 @@
 
 #include "headrace/backends/onnxruntime/onnx_engine.h"
 #include "headrace/base/files.h"
+#include "headrace/protocols/tfserving/examples.h"
 #include "headrace/protocols/tfserving/tfrecord.h"
 #include "proto/tfserving/prediction_log.pb.h"
 #include "tests/conformance/onnx_models.h"
@@ -81,6 +82,105 @@ TEST_F(WarmUpTest, TheFirstThatFailsIsNamed) {
   ASSERT_FALSE(result.has_value());
   EXPECT_THAT(result.error().message(), HasSubstr("record 2"));
   EXPECT_THAT(WarmUp({"no message"}).error().message(), HasSubstr("record 1"));
+}
+
+// Regresses ("serving_default", of the feature x) and classifies ("classes", of serialized examples); keeps what it was
+// asked.
+class Recorder : public Servable {
+ public:
+  Recorder() {
+    signatures_.push_back({.name = "serving_default",
+                           .method = std::string(kRegressMethod),
+                           .inputs = {{"x", DataType::kFloat32, Shape{-1, 2}}},
+                           .outputs = {{"y", DataType::kFloat32, Shape{-1}}}});
+    signatures_.push_back({.name = "classes",
+                           .method = std::string(kClassifyMethod),
+                           .inputs = {{"examples", DataType::kString, Shape{-1}}},
+                           .outputs = {{"scores", DataType::kFloat32, Shape{-1, 1}}}});
+  }
+  const std::vector<Signature>& signatures() const override { return signatures_; }
+  void Infer(const InferRequest& request, InferResponse* response, InferDone done) override {
+    const int64_t rows = request.inputs[0].shape()[0];
+    asked.push_back(fmt::format("{} {}", request.signature->name, rows));
+    const bool regress = request.signature == &signatures_[0];
+    Shape shape = regress ? Shape{rows} : Shape{rows, 1};
+    if (wrong_shape) shape.push_back(1), shape.push_back(1);
+    response->outputs.push_back(Tensor::Of(std::move(shape), std::vector<float>(static_cast<size_t>(rows))));
+    done(OkStatus());
+  }
+  size_t memory_bytes() const override { return 0; }
+
+  std::vector<std::string> asked;
+  bool wrong_shape = false;
+
+ private:
+  std::vector<Signature> signatures_;
+};
+
+class WarmUpExamplesTest : public testing::Test {
+ protected:
+  static void Fill(::tensorflow::serving::Input* input, int examples) {
+    for (int i = 0; i < examples; i++) {
+      auto& features = *input->mutable_example_list()->add_examples()->mutable_features()->mutable_feature();
+      for (const float value : {1.0f, 2.0f}) features["x"].mutable_float_list()->add_value(value);
+    }
+  }
+  static std::string Regress(int examples) {
+    ::tensorflow::serving::PredictionLog log;
+    Fill(log.mutable_regress_log()->mutable_request()->mutable_input(), examples);
+    return log.SerializeAsString();
+  }
+  static std::string Classify(const std::string& signature, int examples) {
+    ::tensorflow::serving::PredictionLog log;
+    auto* request = log.mutable_classify_log()->mutable_request();
+    request->mutable_model_spec()->set_signature_name(signature);
+    Fill(request->mutable_input(), examples);
+    return log.SerializeAsString();
+  }
+  static std::string Both(std::string_view second_method, int examples) {
+    ::tensorflow::serving::PredictionLog log;
+    auto* request = log.mutable_multi_inference_log()->mutable_request();
+    request->add_tasks()->set_method_name(std::string(kRegressMethod));
+    auto* second = request->add_tasks();
+    second->mutable_model_spec()->set_signature_name("classes");
+    second->set_method_name(std::string(second_method));
+    Fill(request->mutable_input(), examples);
+    return log.SerializeAsString();
+  }
+  static std::string SessionRun() { return {"\x2a\x02\x0a\x00", 4}; }  // field 5, a message
+
+  Result<bool> WarmUp(const std::vector<std::string>& records) {
+    std::string file;
+    for (const auto& record : records) AppendTfRecord(record, &file);
+    const auto path = dir_.path() / "assets.extra" / "tf_serving_warmup_requests";
+    EXPECT_EQ(WriteFileAtomically(path, file), OkStatus());
+    return WarmUpFromFile(dir_.path(), recorder_);
+  }
+
+  TempDir dir_;
+  Recorder recorder_;
+};
+
+TEST_F(WarmUpExamplesTest, RunsEveryKindOfRequest) {
+  EXPECT_EQ(WarmUp({Regress(2), SessionRun(), Classify("classes", 3), Both(kClassifyMethod, 4)}), true);
+  EXPECT_THAT(recorder_.asked,
+              testing::ElementsAre("serving_default 2", "classes 3", "serving_default 4", "classes 4"));
+}
+
+TEST_F(WarmUpExamplesTest, SessionRunsAloneAreNoWarmUp) {
+  EXPECT_EQ(WarmUp({SessionRun(), SessionRun()}), false);
+  EXPECT_THAT(recorder_.asked, testing::IsEmpty());
+}
+
+TEST_F(WarmUpExamplesTest, WhatAClientWouldBeRefusedFails) {
+  const auto error = [&](const std::string& record) { return WarmUp({Regress(1), record}).error().message(); };
+  EXPECT_THAT(error(Classify("none", 1)), HasSubstr("record 2: Serving signature key \"none\" not found."));
+  EXPECT_THAT(error(Classify("", 1)), HasSubstr("record 2: Expected classification signature method_name"));
+  EXPECT_THAT(error(Regress(0)), HasSubstr("record 2: Input is empty."));
+  EXPECT_THAT(error(Both("tensorflow/serving/predict", 1)), HasSubstr("record 2: Unsupported signature method_name"));
+  recorder_.wrong_shape = true;
+  EXPECT_THAT(WarmUp({Classify("classes", 2)}).error().message(),
+              HasSubstr("record 1: Expected Tensor shape: [batch_size num_classes]"));
 }
 
 TEST_F(WarmUpTest, AThousandAreEnough) {
