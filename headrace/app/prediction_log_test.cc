@@ -6,6 +6,7 @@
 #include "headrace/app/builtins.h"
 #include "headrace/backends/duckdb/duckdb_engine.h"
 #include "headrace/base/files.h"
+#include "headrace/core/float16.h"
 #include "headrace/serving/model_manager.h"
 #include "tests/conformance/onnx_models.h"
 
@@ -93,6 +94,25 @@ TEST_F(PredictionLogTest, ARowForEachInstanceWithTypedStructs) {
   EXPECT_THAT(Column("batch_size"), ElementsAre("2", "2"));
   EXPECT_THAT(Column("sampling_prob"), ElementsAre("1.0", "1.0"));
   EXPECT_EQ(log_->recorded(), 1u);
+}
+
+TEST_F(PredictionLogTest, HalfPrecisionBecomesFloat) {
+  OnnxModelBuilder model;
+  model.Input("half", DataType::kFloat16, {-1}).Input("brain", DataType::kBfloat16, {-1, 2});
+  model.Output("half_out", DataType::kFloat16, {-1}).Output("brain_out", DataType::kBfloat16, {-1, 2});
+  model.Node("Identity", {"half"}, {"half_out"});
+  model.Node("Identity", {"brain"}, {"brain_out"});
+  Start(model);
+  const std::vector<uint16_t> halves = {FloatToFloat16(0.5f), FloatToFloat16(-65504)};
+  const std::vector<uint16_t> brains = {FloatToBfloat16(1.5f), FloatToBfloat16(-2), FloatToBfloat16(0x1p100f), 0x7fc0};
+  ASSERT_EQ(Ask({Tensor(DataType::kFloat16, Shape{2}, halves.data(), nullptr),
+                 Tensor(DataType::kBfloat16, Shape{2, 2}, brains.data(), nullptr)}),
+            OkStatus());
+  ASSERT_EQ(log_->Flush(), OkStatus());
+  EXPECT_THAT(Column("features.half"), ElementsAre("0.5", "-65504.0"));
+  EXPECT_THAT(Column("prediction.half_out"), ElementsAre("0.5", "-65504.0"));
+  EXPECT_THAT(Column("features.brain"), ElementsAre("[1.5, -2.0]", "[1.2676506e+30, nan]"));
+  EXPECT_THAT(Column("typeof(prediction.brain_out)"), ElementsAre("FLOAT[]", "FLOAT[]"));
 }
 
 TEST_F(PredictionLogTest, FailuresAreLoggedWithoutAPrediction) {

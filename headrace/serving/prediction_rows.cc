@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "headrace/base/files.h"
+#include "headrace/core/float16.h"
 #include "headrace/core/query_engine.h"
 
 namespace headrace::serving {
@@ -33,6 +34,8 @@ std::string_view SqlType(DataType type) {
     case DataType::kUint16: return "USMALLINT";
     case DataType::kUint32: return "UINTEGER";
     case DataType::kUint64: return "UBIGINT";
+    case DataType::kFloat16:
+    case DataType::kBfloat16:
     case DataType::kFloat32: return "FLOAT";
     case DataType::kFloat64: return "DOUBLE";
     case DataType::kString: return "VARCHAR";
@@ -51,7 +54,8 @@ void AppendQuoted(std::string_view text, std::string* out) {
 }
 
 void AppendElement(const Tensor& tensor, size_t index, bool quoted, std::string* out) {
-  const auto number = [&]<class T>(T) { fmt::format_to(std::back_inserter(*out), "{}", tensor.values<T>()[index]); };
+  const auto print = [&](auto value) { fmt::format_to(std::back_inserter(*out), "{}", value); };
+  const auto number = [&]<class T>(T) { print(tensor.values<T>()[index]); };
   switch (tensor.type()) {
     case DataType::kBool: *out += tensor.values<uint8_t>()[index] ? "true" : "false"; break;
     case DataType::kInt8: number(int8_t{}); break;
@@ -62,6 +66,8 @@ void AppendElement(const Tensor& tensor, size_t index, bool quoted, std::string*
     case DataType::kUint16: number(uint16_t{}); break;
     case DataType::kUint32: number(uint32_t{}); break;
     case DataType::kUint64: number(uint64_t{}); break;
+    case DataType::kFloat16: print(Float16ToFloat(tensor.values<uint16_t>()[index])); break;
+    case DataType::kBfloat16: print(Bfloat16ToFloat(tensor.values<uint16_t>()[index])); break;
     case DataType::kFloat32: number(float{}); break;
     case DataType::kFloat64: number(double{}); break;
     case DataType::kString:

@@ -33,7 +33,8 @@ std::string RowSchemaKey(const LoggedPrediction& prediction);
 // A table in flat columns, and the SELECT list that turns them into the inference table: event_id, row_index,
 // event_time, endpoint, role, model_name, model_version, signature, schema_hash, features (a struct of the inputs),
 // prediction (a struct of the outputs), status_code, error, latency_us, queue_us, batch_size, sampling_prob. A row's
-// part of a tensor is a scalar, or a list when it has several elements. FP16, BF16 and complex tensors are left out.
+// part of a tensor is a scalar, or a list when it has several elements. FP16 and BF16 become FLOAT; complex tensors are
+// left out.
 struct PredictionTable {
   RecordBatch batch;
   std::string select_list;

@@ -5,7 +5,7 @@
 #include <charconv>
 #include <cmath>
 
-#include "headrace/protocols/common/float16.h"
+#include "headrace/core/float16.h"
 
 namespace headrace {
 namespace {

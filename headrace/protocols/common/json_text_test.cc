@@ -7,8 +7,8 @@
 #include <limits>
 
 #include "headrace/base/json.h"
+#include "headrace/core/float16.h"
 #include "headrace/protocols/common/arena.h"
-#include "headrace/protocols/common/float16.h"
 
 namespace headrace {
 namespace {

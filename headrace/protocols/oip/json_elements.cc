@@ -3,7 +3,7 @@
 #include <cmath>
 #include <limits>
 
-#include "headrace/protocols/common/float16.h"
+#include "headrace/core/float16.h"
 
 namespace headrace::oip {
 namespace {

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "headrace/core/float16.h"
 #include "headrace/protocols/common/base64.h"
-#include "headrace/protocols/common/float16.h"
 
 namespace headrace::scoring {
 namespace {

@@ -3,7 +3,7 @@
 #include <cstring>
 #include <vector>
 
-#include "headrace/protocols/common/float16.h"
+#include "headrace/core/float16.h"
 #include "proto/tfserving/prediction_service.pb.h"
 
 namespace headrace::tfserving {
