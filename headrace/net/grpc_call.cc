@@ -70,6 +70,7 @@ const GrpcMethod* GrpcServices::Find(std::string_view path) const {
 
 std::vector<std::string> GrpcServices::Names() const {
   std::vector<std::string> names;
+  names.reserve(methods_.size());
   for (const auto& [path, method] : methods_) names.push_back(path.substr(1, path.rfind('/') - 1));
   std::ranges::sort(names);
   names.erase(std::unique(names.begin(), names.end()), names.end());

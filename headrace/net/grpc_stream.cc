@@ -16,11 +16,12 @@ constexpr size_t kKeptBytes = 1 << 20;
 std::optional<Duration> ParseTimeout(std::string_view text) {
   if (text.size() < 2 || text.size() > 9) return std::nullopt;
   int64_t amount = 0;
-  const char* unit = text.data() + text.size() - 1;
-  if (const auto [end, error] = std::from_chars(text.data(), unit, amount);
-      error != std::errc() || end != unit || amount < 0)
+  const std::string_view digits = text.substr(0, text.size() - 1);
+  const char* const last = digits.data() + digits.size();
+  if (const auto [end, error] = std::from_chars(digits.data(), last, amount);
+      error != std::errc() || end != last || amount < 0)
     return std::nullopt;
-  switch (*unit) {
+  switch (text.back()) {
     case 'H': return std::chrono::hours(amount);
     case 'M': return std::chrono::minutes(amount);
     case 'S': return std::chrono::seconds(amount);

@@ -57,7 +57,7 @@ class GrpcStreamOutput : public std::enable_shared_from_this<GrpcStreamOutput> {
 class GrpcStream final : public EventLoop::Task {
  public:
   explicit GrpcStream(std::shared_ptr<ConnectionLoop> loop) : loop_(std::move(loop)) {}
-  ~GrpcStream();
+  ~GrpcStream() override;
 
   // The connection's side, on the loop's thread.
   void Open(GrpcConnection* connection, int32_t id);

@@ -35,6 +35,7 @@ ServerConfig Staged(const ServerConfig& former, const ServerConfig& next) {
 
 std::vector<std::string> Names(const ServerConfig& config) {
   std::vector<std::string> names;
+  names.reserve(config.models.size());
   for (const auto& model : config.models) names.push_back(model.name);
   return names;
 }
