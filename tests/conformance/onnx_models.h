@@ -80,6 +80,20 @@ class OnnxModelBuilder {
 
   std::string Bytes() const { return model_.SerializeAsString(); }
   void Write(const std::filesystem::path& file) const { std::ofstream(file, std::ios::binary) << Bytes(); }
+  // With the weights in the file `data_path`, a path as seen from the model's folder.
+  void WriteWithWeightsApart(const std::filesystem::path& file, const std::string& data_path) const {
+    OnnxModelBuilder apart = *this;
+    std::ofstream data(file.parent_path() / data_path, std::ios::binary);
+    for (auto& tensor : *apart.model_.mutable_graph()->mutable_initializer()) {
+      AddEntry("location", data_path, &tensor);
+      AddEntry("offset", std::to_string(data.tellp()), &tensor);
+      AddEntry("length", std::to_string(tensor.raw_data().size()), &tensor);
+      tensor.set_data_location(onnx::TensorProto::EXTERNAL);
+      data << tensor.raw_data();
+      tensor.clear_raw_data();
+    }
+    apart.Write(file);
+  }
 
  private:
   static void Describe(onnx::ValueInfoProto* value, const std::string& name, DataType type, const Shape& shape) {
@@ -93,11 +107,16 @@ class OnnxModelBuilder {
     }
   }
 
+  static void AddEntry(const std::string& key, const std::string& value, onnx::TensorProto* tensor) {
+    auto* entry = tensor->add_external_data();
+    entry->set_key(key);
+    entry->set_value(value);
+  }
+
   onnx::ModelProto model_;
 };
 
-// EngineUnderTest::write for ONNX: dir/model.onnx.
-inline void WriteOnnxTestModel(const EngineTestModel& wanted, const std::filesystem::path& dir) {
+inline OnnxModelBuilder OnnxTestModel(const EngineTestModel& wanted) {
   using Kind = EngineTestModel::Kind;
   constexpr auto kFloat = DataType::kFloat32;
   OnnxModelBuilder model;
@@ -122,7 +141,12 @@ inline void WriteOnnxTestModel(const EngineTestModel& wanted, const std::filesys
       model.Weights("w", {1024, 2048}, std::vector<float>(1024 * 2048, 0.25f)).Node("MatMul", {"x", "w"}, {"y"});
       break;
   }
-  model.Write(dir / "model.onnx");
+  return model;
+}
+
+// EngineUnderTest::write for ONNX: dir/model.onnx.
+inline void WriteOnnxTestModel(const EngineTestModel& wanted, const std::filesystem::path& dir) {
+  OnnxTestModel(wanted).Write(dir / "model.onnx");
 }
 
 }  // namespace headrace

@@ -1,21 +1,50 @@
 #include "headrace/backends/onnxruntime/onnx_engine.h"
 
+#include "headrace/backends/onnxruntime/ort_api.h"
 #include "tests/conformance/engine_conformance.h"
 #include "tests/conformance/onnx_models.h"
 
 namespace headrace {
 namespace {
 
-const EngineUnderTest kOnnx = {
-    "onnxruntime",
-    onnxruntime::MakeEngine,
-    WriteOnnxTestModel,
-    "model.onnx",
-    {DataType::kBool, DataType::kInt8, DataType::kInt16, DataType::kInt32, DataType::kInt64, DataType::kUint8,
-     DataType::kUint16, DataType::kUint32, DataType::kUint64, DataType::kFloat16, DataType::kBfloat16,
-     DataType::kFloat32, DataType::kFloat64, DataType::kString}};
+// dir/model.ort, converted by the runtime itself.
+void WriteOrtTestModel(const EngineTestModel& wanted, const std::filesystem::path& dir) {
+  using onnxruntime::Api;
+  const TempDir source;
+  WriteOnnxTestModel(wanted, source.path());
+  OrtEnv* env = nullptr;
+  OrtSessionOptions* options = nullptr;
+  OrtSession* session = nullptr;
+  const auto convert = [&]() -> Status {
+    HR_RETURN_IF_ORT(Api()->CreateEnv(ORT_LOGGING_LEVEL_FATAL, "test", &env));
+    HR_RETURN_IF_ORT(Api()->CreateSessionOptions(&options));
+    HR_RETURN_IF_ORT(Api()->SetSessionGraphOptimizationLevel(options, ORT_ENABLE_BASIC));
+    HR_RETURN_IF_ORT(Api()->SetOptimizedModelFilePath(options, (dir / "model.ort").c_str()));
+    HR_RETURN_IF_ORT(Api()->AddSessionConfigEntry(options, "session.save_model_format", "ORT"));
+    return onnxruntime::FromOrt(Api()->CreateSession(env, (source.path() / "model.onnx").c_str(), options, &session));
+  };
+  EXPECT_EQ(convert(), OkStatus());
+  Api()->ReleaseSession(session);
+  Api()->ReleaseSessionOptions(options);
+  Api()->ReleaseEnv(env);
+}
 
-INSTANTIATE_TEST_SUITE_P(OnnxRuntime, EngineConformance, testing::Values(kOnnx), EngineName);
+void WriteWithWeightsApart(const EngineTestModel& wanted, const std::filesystem::path& dir) {
+  OnnxTestModel(wanted).WriteWithWeightsApart(dir / "model.onnx", "model.onnx.data");
+}
+
+const std::vector<DataType> kTypes = {DataType::kBool,    DataType::kInt8,    DataType::kInt16,    DataType::kInt32,
+                                      DataType::kInt64,   DataType::kUint8,   DataType::kUint16,   DataType::kUint32,
+                                      DataType::kUint64,  DataType::kFloat16, DataType::kBfloat16, DataType::kFloat32,
+                                      DataType::kFloat64, DataType::kString};
+
+INSTANTIATE_TEST_SUITE_P(
+    OnnxRuntime, EngineConformance,
+    testing::Values(EngineUnderTest{"onnx", onnxruntime::MakeEngine, WriteOnnxTestModel, "model.onnx", kTypes},
+                    EngineUnderTest{"weights_apart", onnxruntime::MakeEngine, WriteWithWeightsApart, "model.onnx",
+                                    kTypes},
+                    EngineUnderTest{"ort", onnxruntime::MakeEngine, WriteOrtTestModel, "model.ort", kTypes}),
+    EngineName);
 
 class OnnxEngineTest : public testing::Test {
  protected:
@@ -101,6 +130,29 @@ TEST_F(OnnxEngineTest, AFileByAnotherNameIsFoundWhenItIsTheOnlyOne) {
   EXPECT_THAT(engine_->Load(dir_.path(), {}).error().message(), testing::HasSubstr("2 model files"));
   model.Write(dir_.path() / "model.onnx");
   EXPECT_TRUE(engine_->Load(dir_.path(), {}).has_value());
+}
+
+TEST_F(OnnxEngineTest, WeightsThatLieApartAndAreNotWholeAreAnError) {
+  WriteWithWeightsApart({}, dir_.path());
+  const auto data = dir_.path() / "model.onnx.data";
+  std::filesystem::resize_file(data, std::filesystem::file_size(data) - 1);
+  const auto cut = engine_->Load(dir_.path(), {});
+  ASSERT_FALSE(cut.has_value());
+  EXPECT_EQ(cut.error().code(), Code::kInvalidArgument);
+  std::filesystem::remove(data);
+  const auto loaded = engine_->Load(dir_.path(), {});
+  ASSERT_FALSE(loaded.has_value());
+  EXPECT_EQ(loaded.error().code(), Code::kInvalidArgument);
+  EXPECT_THAT(loaded.error().message(), testing::HasSubstr("model.onnx.data"));
+}
+
+TEST_F(OnnxEngineTest, WeightsOutsideTheModelsFolderAreRefused) {
+  const auto folder = dir_.path() / "1";
+  std::filesystem::create_directory(folder);
+  OnnxTestModel({}).WriteWithWeightsApart(folder / "model.onnx", "../weights");
+  const auto loaded = engine_->Load(folder, {});
+  ASSERT_FALSE(loaded.has_value());
+  EXPECT_EQ(loaded.error().code(), Code::kInvalidArgument) << loaded.error().ToString();
 }
 
 TEST_F(OnnxEngineTest, AnUnknownOperatorIsNamed) {
