@@ -66,6 +66,8 @@ def test_serves_and_swaps_a_model_on_s3(serve, s3, environment, tmp_path):
     wait_until(lambda: predict(server, "plus") == [2.0, 3.0], "version 1")
     upload(s3, tmp_path, "plus", 2, 2.0)
     wait_until(lambda: predict(server, "plus") == [3.0, 4.0], "version 2")
+    assert server.stop() == 0
+    assert "FinalizeS3" not in server.log.read_text()
 
 
 def test_options_may_be_in_the_uri_and_copies_are_kept(serve, s3, environment, tmp_path, monkeypatch):

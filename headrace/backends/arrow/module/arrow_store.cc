@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <map>
 #include <memory>
@@ -42,22 +43,20 @@ Result<T> FromArrow(::arrow::Result<T> result, std::string_view uri) {
   return std::unexpected(FromArrow(result.status(), uri));
 }
 
-// Registers S3, which is a library of its own beside Arrow's; and ends Arrow's file systems before the process does.
-class Registration {
- public:
-  Registration() {
-    Dl_info info;
-    if (dladdr(reinterpret_cast<const void*>(&afs::LoadFileSystemFactories), &info) == 0) return;
-    const fs::path library = fs::path(info.dli_fname).parent_path() / "libarrow_s3.so." ARROW_SO_VERSION;
-    if (const auto loaded = afs::LoadFileSystemFactories(library.c_str()); !loaded.ok())
-      error_ = Unavailable("{}: {}", library.string(), loaded.message());
-  }
-  ~Registration() { afs::EnsureFinalized(); }
-  const Status& error() const { return error_; }
+// Registers S3, which is a library of its own beside Arrow's.
+Status RegisterS3() {
+  Dl_info info;
+  if (dladdr(reinterpret_cast<const void*>(&afs::LoadFileSystemFactories), &info) == 0) return OkStatus();
+  const fs::path library = fs::path(info.dli_fname).parent_path() / "libarrow_s3.so." ARROW_SO_VERSION;
+  const auto loaded = afs::LoadFileSystemFactories(library.c_str());
+  return loaded.ok() ? OkStatus() : Unavailable("{}: {}", library.string(), loaded.message());
+}
 
- private:
-  Status error_;
-};
+// Arrow's file systems must end before the static objects that they made, which the process destroys newest first: to
+// be called after each that is made.
+void EndFileSystemsAtExit() {
+  std::atexit([] { afs::EnsureFinalized(); });
+}
 
 struct Place {
   std::shared_ptr<afs::FileSystem> file_system;
@@ -158,16 +157,18 @@ class ArrowStore : public ArtifactStore {
 
  private:
   Result<Place> Find(std::string_view uri) {
-    static const Registration registration;
-    if (uri.starts_with("s3:")) HR_UNEXPECTED_IF_ERROR(registration.error());
+    static const Status registered = RegisterS3();
+    if (uri.starts_with("s3:")) HR_UNEXPECTED_IF_ERROR(registered);
     Place place;
     HR_ASSIGN_OR_UNEXPECTED(place.uri, ParseRemoteUri(uri));
     MutexLock lock(mutex_);
-    auto& known = file_systems_[place.uri.file_system];
-    if (known == nullptr) {
-      HR_ASSIGN_OR_UNEXPECTED(known, FromArrow(afs::FileSystemFromUri(place.uri.file_system), uri));
+    const auto [known, added] = file_systems_.try_emplace(place.uri.file_system);
+    if (known->second == nullptr) {
+      auto made = afs::FileSystemFromUri(place.uri.file_system);
+      if (added) EndFileSystemsAtExit();
+      HR_ASSIGN_OR_UNEXPECTED(known->second, FromArrow(std::move(made), uri));
     }
-    place.file_system = known;
+    place.file_system = known->second;
     return place;
   }
 
