@@ -2,8 +2,9 @@
 // loaded at the first use of a remote URI, since linking it would cost every start of the program its memory.
 //
 // S3 takes its credentials where AWS' own tools do (AWS_ACCESS_KEY_ID, profiles, instance roles), the region from
-// AWS_REGION or AWS_DEFAULT_REGION, and another service's address from AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL; Google
-// Cloud Storage uses the application's default credentials. Arrow's own URI options may be given too:
+// AWS_REGION or AWS_DEFAULT_REGION, and another service's address from AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL. Google
+// Cloud Storage uses the application's default credentials, and none with an emulator that STORAGE_EMULATOR_HOST names;
+// a request to it is tried for 10 seconds (retry_limit_seconds). Arrow's own URI options may be given too:
 // s3://bucket/key?region=eu-west-1&endpoint_override=localhost:9000&scheme=http.
 #pragma once
 #include <filesystem>

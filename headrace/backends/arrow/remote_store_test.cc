@@ -28,9 +28,25 @@ class LocalPlace : public ArtifactPlace {
       MakeRemoteStore({.cache = folder_.path() / "cache", .schemes = {"file"}, .library = {}});
 };
 
+// A bucket of a server's, which tests/e2e/test_remote_models.py starts.
+class RemotePlace : public ArtifactPlace {
+ public:
+  explicit RemotePlace(const std::string& bucket) : root_(bucket + "/" + NewUuid()) {}
+  ArtifactStore& store() override { return *store_; }
+  std::string root() override { return root_; }
+
+ private:
+  const std::string root_;
+  TempDir cache_;
+  std::unique_ptr<ArtifactStore> store_ = MakeRemoteStore({.cache = cache_.path(), .library = {}});
+};
+
 std::vector<ArtifactStoreUnderTest> WhenBuilt() {
   if (!HasModule()) return {};
-  return {{"Arrow", [] { return std::make_unique<LocalPlace>(); }}};
+  std::vector<ArtifactStoreUnderTest> stores = {{"Arrow", [] { return std::make_unique<LocalPlace>(); }}};
+  if (const char* bucket = std::getenv("HEADRACE_TEST_BUCKET"))
+    stores.push_back({"Remote", [bucket] { return std::make_unique<RemotePlace>(bucket); }});
+  return stores;
 }
 
 INSTANTIATE_TEST_SUITE_P(Arrow, ArtifactStoreConformance, testing::ValuesIn(WhenBuilt()), ArtifactStoreName);
@@ -40,7 +56,6 @@ using testing::ElementsAre;
 using testing::Field;
 using testing::HasSubstr;
 
-// tests/e2e/test_remote_models.py runs the store against S3.
 class RemoteStoreTest : public testing::Test {
  protected:
   void SetUp() override {

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "headrace/backends/arrow/module/cache.h"
 #include "headrace/backends/arrow/module/remote_uri.h"
@@ -25,6 +26,7 @@ namespace afs = ::arrow::fs;
 namespace fs = std::filesystem;
 
 constexpr int64_t kChunk = 8 << 20;
+constexpr int32_t kDepth = 1 << 20;  // Arrow adds to it
 
 // `uri` goes before the message.
 Status FromArrow(const ::arrow::Status& status, std::string_view uri) {
@@ -53,7 +55,7 @@ Status RegisterS3() {
 }
 
 // Arrow's file systems must end before the static objects that they made, which the process destroys newest first: to
-// be called after each that is made.
+// be called after each attempt to make one.
 void EndFileSystemsAtExit() {
   std::atexit([] { afs::EnsureFinalized(); });
 }
@@ -98,6 +100,7 @@ class ArrowStore : public ArtifactStore {
     std::vector<afs::FileInfo> files = {info};
     if (info.type() == afs::FileType::Directory) {
       HR_ASSIGN_OR_UNEXPECTED(files, Select(place, uri, true));
+      std::erase_if(files, [](const auto& file) { return file.type() != afs::FileType::File; });
     }
     std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) { return a.path() < b.path(); });
     std::string state;
@@ -138,10 +141,9 @@ class ArrowStore : public ArtifactStore {
     if (info.type() == afs::FileType::File) return entries;
     std::string base(uri.substr(0, uri.find('?')));
     while (base.ends_with('/')) base.pop_back();
-    HR_ASSIGN_OR_UNEXPECTED(const auto children, Select(place, uri, false));
-    for (const auto& child : children)
-      entries.push_back({base + "/" + child.base_name() + place.uri.query, std::max<int64_t>(child.size(), 0),
-                         child.type() == afs::FileType::Directory});
+    HR_ASSIGN_OR_UNEXPECTED(const auto children, Children(place, uri));
+    for (const auto& [name, bytes] : children)
+      entries.push_back({base + "/" + name + place.uri.query, bytes.value_or(0), !bytes});
     std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.uri < b.uri; });
     return entries;
   }
@@ -150,9 +152,12 @@ class ArrowStore : public ArtifactStore {
     HR_ASSIGN_OR_RETURN(const Place place, Find(uri));
     HR_ASSIGN_OR_RETURN(const afs::FileInfo info, Info(place, uri));
     if (info.type() == afs::FileType::NotFound) return NotFound("{}: there is nothing there", uri);
-    const bool is_file = info.type() == afs::FileType::File;
-    return FromArrow(is_file ? place.file_system->DeleteFile(info.path()) : place.file_system->DeleteDir(info.path()),
-                     uri);
+    if (info.type() == afs::FileType::File) return FromArrow(place.file_system->DeleteFile(info.path()), uri);
+    const auto deleted = place.file_system->DeleteDir(info.path());
+    if (deleted.ok()) return OkStatus();
+    // Google's last step is to delete the folder's own object, which need not be there.
+    HR_ASSIGN_OR_RETURN(const afs::FileInfo left, Info(place, uri));
+    return left.type() == afs::FileType::NotFound ? OkStatus() : FromArrow(deleted, uri);
   }
 
  private:
@@ -176,14 +181,27 @@ class ArrowStore : public ArtifactStore {
     return FromArrow(place.file_system->GetFileInfo(place.uri.path), uri);
   }
 
-  // The files of a tree, or the direct children of a folder.
+  // What is below a folder: all of it, or its direct children.
   static Result<std::vector<afs::FileInfo>> Select(const Place& place, std::string_view uri, bool tree) {
     afs::FileSelector selector;
     selector.base_dir = place.uri.path;
     selector.recursive = tree;
-    HR_ASSIGN_OR_UNEXPECTED(auto found, FromArrow(place.file_system->GetFileInfo(selector), uri));
-    if (tree) std::erase_if(found, [](const auto& info) { return info.type() != afs::FileType::File; });
-    return found;
+    selector.max_recursion = kDepth;
+    return FromArrow(place.file_system->GetFileInfo(selector), uri);
+  }
+
+  // The direct children's names, and the bytes of those that are files. Of Google's folders Arrow lists only those with
+  // an object of their own, which most tools do not make: the others show in the names of what is below them.
+  static Result<std::map<std::string, std::optional<int64_t>>> Children(const Place& place, std::string_view uri) {
+    HR_ASSIGN_OR_UNEXPECTED(const auto found, Select(place, uri, place.file_system->type_name() == "gcs"));
+    std::map<std::string, std::optional<int64_t>> children;
+    for (const auto& info : found) {
+      const std::string_view relative = Relative(info.path(), place.uri.path);
+      const std::string_view name = relative.substr(0, relative.find('/'));
+      const bool is_file = name == relative && info.type() == afs::FileType::File;
+      children.insert_or_assign(std::string(name), is_file ? std::optional(info.size()) : std::nullopt);
+    }
+    return children;
   }
 
   template <class Take>

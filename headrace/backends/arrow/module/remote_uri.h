@@ -13,7 +13,7 @@ struct RemoteUri {
   std::string query;        // "?region=eu-west-1" or empty, to be put behind the URIs of children
 };
 
-// Adds to S3's options what the environment says (remote_store.h) and the URI does not. kInvalidArgument for a URI
+// Adds to the options what the environment says (remote_store.h) and the URI does not. kInvalidArgument for a URI
 // without a bucket.
 Result<RemoteUri> ParseRemoteUri(std::string_view uri);
 
