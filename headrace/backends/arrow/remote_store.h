@@ -25,8 +25,8 @@ struct RemoteStoreOptions {
 
 // Localize keeps the copies of the two newest states of each URI; a state is known by the names, sizes and modification
 // times of its files, so that what has not changed is not fetched again. Put of a tree writes its top-level files last,
-// since an object store has no rename. Every call is kUnavailable, with what to install, when the library cannot be
-// loaded.
+// since an object store has no rename; of two processes that put one tree at once, the files may mix, while a store's
+// own Puts are one at a time. Every call is kUnavailable, with what to install, when the library cannot be loaded.
 std::unique_ptr<ArtifactStore> MakeRemoteStore(RemoteStoreOptions options);
 
 // What libheadrace_arrow.so exports under this name: makes the store itself.

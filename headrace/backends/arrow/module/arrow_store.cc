@@ -114,6 +114,7 @@ class ArrowStore : public ArtifactStore {
 
   Status Put(const fs::path& source, std::string_view uri) override {
     HR_ASSIGN_OR_RETURN(const Place place, Find(uri));
+    MutexLock lock(put_mutex_);
     HR_ASSIGN_OR_RETURN(const afs::FileInfo info, Info(place, uri));
     if (info.type() != afs::FileType::NotFound) return AlreadyExists("{} is there already", uri);
     std::error_code error;
@@ -243,6 +244,7 @@ class ArrowStore : public ArtifactStore {
 
   const std::vector<std::string> schemes_;
   const Cache cache_;
+  Mutex put_mutex_;  // held while files are written: the trees of two would mix
   Mutex mutex_;
   std::map<std::string, std::shared_ptr<afs::FileSystem>> file_systems_ HR_GUARDED_BY(mutex_);
 };
