@@ -99,9 +99,10 @@ Access AccessOfInference(std::string_view method, std::string_view message) {
   return Need(Right::kAdmin);
 }
 
-Status Check(const net::Authorizer& authorizer, const Access& access, const net::Credentials& credentials) {
+Status Check(const net::Authorizer& authorizer, const Access& access, const net::Credentials& credentials,
+             net::ClientName* name) {
   if (access.open) return OkStatus();
-  for (const auto& model : access.models) HR_RETURN_IF_ERROR(authorizer.Check(credentials, model, access.right));
+  for (const auto& model : access.models) HR_RETURN_IF_ERROR(authorizer.Check(credentials, model, access.right, name));
   return OkStatus();
 }
 
@@ -130,14 +131,20 @@ Access AccessOfGrpc(std::string_view path, std::string_view message) {
   return Need(Right::kAdmin);
 }
 
-Status CheckRest(const net::Authorizer& authorizer, const net::HttpRequest& request, std::string_view health_route) {
-  return Check(authorizer, AccessOfRest(request.method(), request.path(), health_route),
-               {.authorization = request.header("authorization"), .certificate_subject = request.client_subject()});
+Status CheckRest(const net::Authorizer& authorizer, net::HttpRequest* request, std::string_view health_route) {
+  net::ClientName name;
+  const Access access = AccessOfRest(request->method(), request->path(), health_route);
+  HR_RETURN_IF_ERROR(Check(
+      authorizer, access,
+      {.authorization = request->header("authorization"), .certificate_subject = request->client_subject()}, &name));
+  request->set_client(std::move(name));
+  return OkStatus();
 }
 
 Status CheckGrpc(const net::Authorizer& authorizer, const net::GrpcQuestion& question) {
   return Check(authorizer, AccessOfGrpc(question.path, {question.message.data(), question.message.size()}),
-               {.authorization = question.authorization, .certificate_subject = question.client_subject});
+               {.authorization = question.authorization, .certificate_subject = question.client_subject},
+               question.client);
 }
 
 }  // namespace headrace::app

@@ -21,8 +21,8 @@ struct Access {
 Access AccessOfRest(std::string_view method, std::string_view path, std::string_view health_route = {});
 Access AccessOfGrpc(std::string_view path, std::string_view message);
 
-// OK when `authorizer` lets the request through.
-Status CheckRest(const net::Authorizer& authorizer, const net::HttpRequest& request, std::string_view health_route);
+// OK when `authorizer` lets the request through; the client's name is then in the request, or in `question.client`.
+Status CheckRest(const net::Authorizer& authorizer, net::HttpRequest* request, std::string_view health_route);
 Status CheckGrpc(const net::Authorizer& authorizer, const net::GrpcQuestion& question);
 
 }  // namespace headrace::app

@@ -50,7 +50,7 @@ class RestDoor : public net::HttpHandler {
   void Handle(net::HttpRequest& request, net::HttpResponder responder) override {
     const std::string_view path = request.path();
     if (authorizer_.enabled())
-      if (const Status status = CheckRest(authorizer_, request, health_route_); !status.ok())
+      if (const Status status = CheckRest(authorizer_, &request, health_route_); !status.ok())
         return Refuse(status, std::move(responder));
     if (scoring_.Serves(request.method(), path)) return scoring_.Handle(request, std::move(responder));
     if (tfserving::RestFrontend::Serves(path)) return tfserving_.Handle(request, std::move(responder));

@@ -37,12 +37,13 @@ class PredictionLogTest : public testing::Test {
         .log = [this](const auto& call, const Status& status) { log_->Record(call, status); }});
   }
 
-  Status Ask(std::vector<Tensor> inputs) {
+  Status Ask(std::vector<Tensor> inputs, serving::RequestOrigin origin = {}) {
     serving::PredictCall call;
     call.servable = *manager_->Lookup({.model = "m"});
     call.request.signature = &call.servable.signatures()[0];
     call.request.inputs.assign(inputs.begin(), inputs.end());
     call.run_inline = true;
+    call.origin = origin;
     Status result;
     predictor_->Predict(&call, [&](Status status) { result = std::move(status); });
     return result;
@@ -94,6 +95,22 @@ TEST_F(PredictionLogTest, ARowForEachInstanceWithTypedStructs) {
   EXPECT_THAT(Column("batch_size"), ElementsAre("2", "2"));
   EXPECT_THAT(Column("sampling_prob"), ElementsAre("1.0", "1.0"));
   EXPECT_EQ(log_->recorded(), 1u);
+}
+
+TEST_F(PredictionLogTest, EachRowSaysWhereItCameFrom) {
+  OnnxModelBuilder model;
+  model.Input("x", DataType::kFloat32, {-1}).Output("y", DataType::kFloat32, {-1}).Node("Identity", {"x"}, {"y"});
+  Start(model);
+  std::string trace = "4bf92f3577b34da6a3ce929d0e0e4736", client = "shop", id = "it's 1";
+  ASSERT_EQ(Ask({Tensor::Of<float>(Shape{2}, {1, 2})}, {.trace_id = trace, .client = client, .request_id = id}),
+            OkStatus());
+  trace = client = id = "overwritten, as a connection's buffers are";
+  ASSERT_EQ(Ask({Tensor::Of<float>(Shape{1}, {3})}), OkStatus());
+  ASSERT_EQ(log_->Flush(), OkStatus());
+  EXPECT_THAT(Column("trace_id"),
+              ElementsAre("4bf92f3577b34da6a3ce929d0e0e4736", "4bf92f3577b34da6a3ce929d0e0e4736", ""));
+  EXPECT_THAT(Column("client"), ElementsAre("shop", "shop", ""));
+  EXPECT_THAT(Column("request_id"), ElementsAre("it's 1", "it's 1", ""));
 }
 
 TEST_F(PredictionLogTest, HalfPrecisionBecomesFloat) {

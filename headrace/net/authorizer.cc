@@ -87,7 +87,7 @@ bool Authorizer::Covers(const Client& client, std::string_view model) {
   return std::ranges::any_of(client.models, [&](const auto& pattern) { return Matches(pattern, model); });
 }
 
-Status Authorizer::Check(const Credentials& credentials, std::string_view model, Right right) const {
+Status Authorizer::Check(const Credentials& credentials, std::string_view model, Right right, ClientName* name) const {
   if (!enabled()) return OkStatus();
   const std::shared_ptr<const Clients> clients = clients_.load();
   const auto token = credentials.authorization ? BearerToken(*credentials.authorization) : std::nullopt;
@@ -101,7 +101,9 @@ Status Authorizer::Check(const Credentials& credentials, std::string_view model,
         token ? client.token_sha256 == digest : client.certificate_subject == credentials.certificate_subject;
     if (!is_client) continue;
     known = &client;
-    if ((right == Right::kAdmin ? client.admin : client.predict) && Covers(client, model)) return OkStatus();
+    if (!(right == Right::kAdmin ? client.admin : client.predict) || !Covers(client, model)) continue;
+    if (name != nullptr) *name = ClientName(clients, &client.name);
+    return OkStatus();
   }
   if (known == nullptr) return Unauthenticated("unknown credentials");
   return PermissionDenied("client \"{}\" has no right to {} {}", known->name,

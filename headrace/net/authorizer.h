@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "headrace/base/status.h"
+#include "headrace/net/client_name.h"
 
 namespace headrace::net {
 
@@ -42,7 +43,8 @@ class Authorizer {
   bool enabled() const { return enabled_.load(std::memory_order_acquire); }
   // kUnauthenticated without credentials, or with ones that nobody has; kPermissionDenied when that client lacks the
   // right on `model`. An empty `model` asks for the server as a whole, which only clients with the model "*" have.
-  Status Check(const Credentials& credentials, std::string_view model, Right right) const;
+  // `name`, when not null, becomes that of the client who is let through; it stays when there are no rules.
+  Status Check(const Credentials& credentials, std::string_view model, Right right, ClientName* name = nullptr) const;
 
  private:
   struct Client {

@@ -40,6 +40,16 @@ TEST_F(AuthorizerTest, GivesRightsByModel) {
   EXPECT_EQ(Ask("Bearer ci-token", "", Right::kAdmin), Code::kOk);
 }
 
+TEST_F(AuthorizerTest, NamesWhomItLetsThrough) {
+  ClientName name;
+  ASSERT_TRUE(authorizer_.Check({"Bearer shop-token", ""}, "flights", Right::kPredict, &name).ok());
+  EXPECT_EQ(*name, "shop");
+  ASSERT_FALSE(authorizer_.Check({"Bearer wrong", ""}, "flights", Right::kPredict, &name).ok());
+  EXPECT_EQ(*name, "shop") << "as it was";
+  ASSERT_EQ(authorizer_.Load(R"({"clients":[]})"), OkStatus());
+  EXPECT_EQ(*name, "shop") << "its rules are gone";
+}
+
 TEST_F(AuthorizerTest, RefusesWhoeverIsNotKnown) {
   EXPECT_EQ(Ask(std::nullopt, "flights", Right::kPredict), Code::kUnauthenticated);
   EXPECT_EQ(Ask("Bearer wrong", "flights", Right::kPredict), Code::kUnauthenticated);

@@ -23,6 +23,8 @@ Deadline GrpcCall::deadline() const { return stream_->deadline(); }
 bool GrpcCall::cancelled() const { return stream_->cancelled(); }
 std::string GrpcCall::peer() const { return stream_->peer(); }
 std::string_view GrpcCall::client_subject() const { return stream_->client_subject(); }
+std::string_view GrpcCall::trace_id() const { return stream_->trace().trace_id; }
+const ClientName& GrpcCall::client() const { return stream_->client(); }
 std::string& GrpcCall::response() { return stream_->outgoing.front().body; }
 
 void GrpcCall::Append(std::string_view bytes, std::shared_ptr<const void> owner) {

@@ -14,6 +14,7 @@
 
 #include "headrace/base/clock.h"
 #include "headrace/base/status.h"
+#include "headrace/net/client_name.h"
 
 namespace headrace::net {
 
@@ -41,6 +42,10 @@ class GrpcCall {
   std::string peer() const;
   // The subject of the client's verified certificate; empty without mutual TLS.
   std::string_view client_subject() const;
+  // The W3C trace that it belongs to: the client's, or the one that the access log gives it; empty: none.
+  std::string_view trace_id() const;
+  // Whom the guard has let through.
+  const ClientName& client() const;
 
   // The response message: empty at first. Write into it directly.
   std::string& response();
@@ -76,8 +81,8 @@ class GrpcWriter {
 class GrpcStreamReader {
  public:
   virtual ~GrpcStreamReader() = default;
-  // `message` is valid during the call and may be changed in place.
-  virtual void OnMessage(std::span<char> message) = 0;
+  // `message` is valid during the call and may be changed in place. `client` is whom the guard has let through.
+  virtual void OnMessage(std::span<char> message, const ClientName& client) = 0;
   // The client sends no more.
   virtual void OnHalfClose() = 0;
 };
@@ -86,6 +91,7 @@ class GrpcStreamReader {
 struct GrpcOpening {
   std::vector<std::pair<std::string, std::string>> metadata;  // names in lower case
   Deadline deadline = Deadline::max();
+  std::string trace_id = {};  // as GrpcCall has it
   // The first entry of that name.
   std::optional<std::string_view> Find(std::string_view name) const;
 };
@@ -102,6 +108,7 @@ struct GrpcQuestion {
   std::span<const char> message;
   std::optional<std::string_view> authorization;  // the metadata entry of that name
   std::string_view client_subject;                // of a verified client certificate
+  ClientName* client = nullptr;                   // for the guard to fill when it knows whom it lets through
 };
 // The call ends with what is not OK. On a loop: must not block.
 using GrpcGuard = std::function<Status(const GrpcQuestion&)>;

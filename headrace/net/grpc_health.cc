@@ -25,7 +25,7 @@ class GrpcHealth::Watch final : public GrpcStreamReader {
     MutexLock lock(health_.mutex_);
     health_.watchers_.erase(this);
   }
-  void OnMessage(std::span<char> message) override {
+  void OnMessage(std::span<char> message, const ClientName&) override {
     HealthCheckRequest request;
     if (!request.ParseFromArray(message.data(), static_cast<int>(message.size())))
       return writer_.Finish(Internal("Watch: the request is not a HealthCheckRequest"));

@@ -86,7 +86,7 @@ ServerReflectionResponse Answer(const ServerReflectionRequest& request, const Gr
 class Reader final : public GrpcStreamReader {
  public:
   Reader(const GrpcServices* services, GrpcWriter writer) : services_(*services), writer_(std::move(writer)) {}
-  void OnMessage(std::span<char> message) override {
+  void OnMessage(std::span<char> message, const ClientName&) override {
     ServerReflectionRequest request;
     if (!request.ParseFromArray(message.data(), static_cast<int>(message.size())))
       return writer_.Finish(Internal("the request is not a ServerReflectionRequest"));

@@ -95,7 +95,9 @@ GrpcServerOptions TwoLoops() {
 class EchoReader final : public GrpcStreamReader {
  public:
   explicit EchoReader(GrpcWriter writer) : writer_(std::move(writer)) {}
-  void OnMessage(std::span<char> message) override { writer_.Write(std::string(message.data(), message.size())); }
+  void OnMessage(std::span<char> message, const ClientName& client) override {
+    writer_.Write(std::string(message.data(), message.size()) + (client ? " of " + *client : ""));
+  }
   void OnHalfClose() override { writer_.Finish(OkStatus()); }
 
  private:
@@ -276,6 +278,24 @@ TEST_F(GrpcServerTest, AsksItsGuardBeforeTheMethod) {
   const Answer refused = client.Call("/t.T/Echo", "secret", &secret);
   EXPECT_EQ(refused.status.error_code(), grpc::PERMISSION_DENIED);
   EXPECT_EQ(refused.status.error_message(), "/t.T/Echo is not for me");
+}
+
+TEST_F(GrpcServerTest, AMethodSeesTheTraceAndWhomTheGuardLetThrough) {
+  services_.AddUnary("/t.T/Who", [](GrpcCall call) {
+    call.response() = fmt::format("[{}] {}", call.trace_id(), call.client() ? *call.client() : "nobody");
+    call.Finish(OkStatus());
+  });
+  GrpcServerOptions options;
+  options.guard = [](const GrpcQuestion& question) {
+    if (question.authorization) *question.client = std::make_shared<const std::string>(*question.authorization);
+    return OkStatus();
+  };
+  Client client = Start(options);
+  grpc::ClientContext named;
+  named.AddMetadata("authorization", "me");
+  named.AddMetadata("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+  EXPECT_EQ(client.Call("/t.T/Who", "", &named).message, "[4bf92f3577b34da6a3ce929d0e0e4736] me");
+  EXPECT_EQ(client.Call("/t.T/Who", "").message, "[] nobody");
 }
 
 TEST_F(GrpcServerTest, SeesCancellation) {

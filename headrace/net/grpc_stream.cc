@@ -98,7 +98,7 @@ Status GrpcStream::HeadersDone(const GrpcServices& services, size_t max_message_
 }
 
 GrpcOpening GrpcStream::Opening() const {
-  GrpcOpening opening{.metadata = {}, .deadline = deadline_};
+  GrpcOpening opening{.metadata = {}, .deadline = deadline_, .trace_id = trace_.trace_id};
   for (const Header& header : headers_)
     opening.metadata.emplace_back(header_text_.substr(header.name, header.name_length),
                                   header_text_.substr(header.value, header.value_length));
@@ -151,8 +151,9 @@ Status GrpcStream::MessageDone() {
     HR_RETURN_IF_ERROR(guard({.path = metadata(":path").value_or(""),
                               .message = request_,
                               .authorization = metadata("authorization"),
-                              .client_subject = client_subject_}));
-  if (reader_) reader_->OnMessage(request_);
+                              .client_subject = client_subject_,
+                              .client = &client_}));
+  if (reader_) reader_->OnMessage(request_, client_);
   return OkStatus();
 }
 
@@ -237,6 +238,7 @@ void GrpcStream::Reset() {
   outgoing.clear();
   parent_.reset();
   trace_.trace_id.clear();
+  client_.reset();
   received_bytes_ = sent_bytes = 0;
   outgoing_at = 0;
   status = OkStatus();

@@ -96,6 +96,7 @@ class GrpcStream final : public EventLoop::Task {
   bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
   std::string peer() const;
   std::string_view client_subject() const;
+  const ClientName& client() const { return client_; }
   void Complete(const Status& final_status);
 
   // The writer's side, on the loop's thread.
@@ -124,6 +125,7 @@ class GrpcStream final : public EventLoop::Task {
   Deadline deadline_ = Deadline::max();
   Encoding encoding_ = Encoding::kIdentity;
   std::string peer_, client_subject_;
+  ClientName client_;
   bool headers_done_ = false;
   bool answered_ = false;
 

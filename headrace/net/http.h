@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "headrace/base/status.h"
+#include "headrace/net/client_name.h"
 
 namespace headrace::net {
 
@@ -47,10 +48,16 @@ class HttpRequest {
   std::string peer() const { return std::string(peer_); }
   // The subject of the client's verified certificate; empty without mutual TLS.
   std::string_view client_subject() const { return client_subject_; }
+  // The W3C trace that it belongs to: the client's, or the one that the access log gives it; empty: none.
+  std::string_view trace_id() const { return trace_id_; }
+  // Who asks, once a handler has found it out and told those behind it.
+  const ClientName& client() const { return client_; }
+  void set_client(ClientName client) { client_ = std::move(client); }
 
  private:
   friend class HttpConnection;
-  std::string_view method_, target_, peer_, client_subject_;
+  std::string_view method_, target_, peer_, client_subject_, trace_id_;
+  ClientName client_;
   size_t query_at_ = 0;
   std::span<const HttpHeader> headers_;
   std::span<char> body_;

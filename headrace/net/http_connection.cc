@@ -121,9 +121,11 @@ void HttpConnection::Dispatch() {
 void HttpConnection::BeginTrace() {
   trace_.trace_id.clear();
   parent_.reset();
+  request_.trace_id_ = {};
   if (const auto header = request_.header("traceparent")) parent_ = TraceContext::Parse(*header);
   if (!parent_ && options_.access_log == nullptr) return;
   trace_ = parent_ ? parent_->Child() : TraceContext::Start();
+  request_.trace_id_ = trace_.trace_id;
   dispatched_ = std::chrono::steady_clock::now();
 }
 

@@ -99,6 +99,7 @@ bool HttpConnection::BeginBody() {
   request_.headers_ = headers_;
   request_.peer_ = peer_;
   request_.client_subject_ = client_subject_;
+  request_.client_.reset();
   request_.body_ = {};
   const bool chunked = parser_->chunked();
   const uint64_t length = parser_->content_length().value_or(0);

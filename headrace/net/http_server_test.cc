@@ -215,6 +215,19 @@ TEST_F(HttpServerTest, LogsRequestsWithTheirTrace) {
   EXPECT_THAT(text, HasSubstr("\"status\":400"));
 }
 
+TEST_F(HttpServerTest, EachRequestHasItsOwnTraceAndClient) {
+  Start([](HttpRequest& request, HttpResponder responder) {
+    const std::string before = request.client() ? *request.client() : "nobody";
+    request.set_client(std::make_shared<const std::string>("shop"));
+    responder.Send(200, "text/plain", fmt::format("[{}] {} {}", request.trace_id(), before, *request.client()));
+  });
+  RawClient client(server_->port());
+  client.Send("GET / HTTP/1.1\r\nTraceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n\r\n");
+  EXPECT_EQ(BodyOf(client.ReadResponse()), "[4bf92f3577b34da6a3ce929d0e0e4736] nobody shop");
+  client.Send("GET / HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(BodyOf(client.ReadResponse()), "[] nobody shop");
+}
+
 TEST_F(HttpServerTest, HeadHasNoBodyAndHttp10Closes) {
   Start(Echo);
   RawClient client(server_->port());

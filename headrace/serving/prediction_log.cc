@@ -26,6 +26,9 @@ size_t BytesOf(const Tensors& tensors) {
 LoggedPrediction Capture(const PredictCall& call, const Status& status, const Clock& clock) {
   LoggedPrediction out;
   out.event_id = NewUuid();
+  out.request_id = call.origin.request_id;
+  out.trace_id = call.origin.trace_id;
+  out.client = call.origin.client;
   out.model = call.servable.model();
   out.version = call.servable.version();
   out.signature = call.request.signature->name;

@@ -190,7 +190,9 @@ Result<PredictionTable> MakePredictionTable(const std::vector<const LoggedPredic
   const LoggedPrediction& first = *predictions.front();
   const std::string schema_hash = Sha256(RowSchemaKey(first)).substr(0, 16);
   table.Text("event_id", texts([](const auto& p) { return p.event_id; }));
+  table.Text("request_id", texts([](const auto& p) { return p.request_id; }));
   table.Integer("row_index", integers([](const auto&, int64_t row) { return row; }));
+  table.Text("trace_id", texts([](const auto& p) { return p.trace_id; }));
   table.Integer("event_time", integers([](const auto& p, int64_t) { return MicrosSinceEpoch(p.time); }),
                 "make_timestamp({})");
   table.Text("endpoint", texts([](const auto& p) { return p.model; }));
@@ -211,6 +213,7 @@ Result<PredictionTable> MakePredictionTable(const std::vector<const LoggedPredic
   std::vector<double> sampling;
   ForEachRowOf(predictions, [&](const auto& p, int64_t) { sampling.push_back(p.sampling_fraction); });
   table.Number("sampling_prob", std::move(sampling));
+  table.Text("client", texts([](const auto& p) { return p.client; }));
   return table.Finish();
 }
 

@@ -13,7 +13,8 @@ namespace headrace::serving {
 
 // What the log keeps of one prediction; owns all its memory.
 struct LoggedPrediction {
-  std::string event_id;  // a UUID
+  std::string event_id;                      // a UUID
+  std::string request_id, trace_id, client;  // RequestOrigin's
   std::string model;
   int64_t version = 0;
   std::string signature;
@@ -30,9 +31,10 @@ struct LoggedPrediction {
 // Of two predictions alike when they may stand in one file: model, and the names and types of inputs and outputs.
 std::string RowSchemaKey(const LoggedPrediction& prediction);
 
-// A table in flat columns, and the SELECT list that turns them into the inference table: event_id, row_index,
-// event_time, endpoint, role, model_name, model_version, signature, schema_hash, features (a struct of the inputs),
-// prediction (a struct of the outputs), status_code, error, latency_us, queue_us, batch_size, sampling_prob. A row's
+// A table in flat columns, and the SELECT list that turns them into the inference table: event_id, request_id,
+// row_index, trace_id, event_time, endpoint, role, model_name, model_version, signature, schema_hash, features (a
+// struct of the inputs), prediction (a struct of the outputs), status_code, error, latency_us, queue_us, batch_size,
+// sampling_prob, client. What a request did not have of request_id, trace_id and client is an empty string. A row's
 // part of a tensor is a scalar, or a list when it has several elements. FP16 and BF16 become FLOAT; complex tensors are
 // left out.
 struct PredictionTable {

@@ -9,6 +9,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "headrace/base/clock.h"
 #include "headrace/base/status.h"
@@ -22,11 +23,20 @@ namespace headrace::serving {
 
 class ModelManager;
 
+// Where a prediction comes from, for the log. Views of memory that the caller keeps like that of the inputs; empty: not
+// known.
+struct RequestOrigin {
+  std::string_view trace_id = {};    // of the W3C trace
+  std::string_view client = {};      // the authenticated client's name
+  std::string_view request_id = {};  // the client's own, where the protocol has one
+};
+
 // One prediction. The caller owns it and keeps it, with the memory of the inputs, until `done` has run.
 struct PredictCall {
   ServableHandle servable;
   InferRequest request;  // signature and inputs set; `outputs` empty means all of them
   InferResponse response;
+  RequestOrigin origin;
   int priority = 0;                     // for batching; 0 is the most urgent
   bool run_inline = false;              // the caller may block: run on its thread whatever the model costs
   Duration queued = Duration::zero();   // filled: time spent waiting

@@ -2,12 +2,24 @@
 
 import hashlib
 import json
+import queue
 
 import grpc
+import numpy
+import pyarrow.parquet
 import pytest
+import requests
+import tritonclient.grpc
+import tritonclient.http
 from conftest import write_model
 from local_server import HttpError, get_json, wait_until
-from tensorflow_serving.apis import get_model_status_pb2, model_service_pb2_grpc
+from tensorflow_serving.apis import (
+    get_model_status_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+    regression_pb2,
+)
 
 
 def rules(**clients):
@@ -85,3 +97,64 @@ def test_the_access_log_has_each_request_with_its_trace(guarded, tmp_path):
     entry = json.loads(line)
     assert (entry["method"], entry["target"], entry["status"]) == ("GET", "/v1/models/adder", 401)
     assert len(entry["trace_id"]) == 32
+
+
+def headers(number, token):
+    """Of a request that belongs to the trace `number`."""
+    return {"traceparent": f"00-{number:032x}-00f067aa0ba902b7-01", "authorization": f"Bearer {token}"}
+
+
+def ask_over_rest(server):
+    root = server.models_url.removesuffix("/v1/models")
+    rows = {"instances": [1.0]}
+    for number, path, body in ((1, "/v1/models/adder:predict", rows), (2, "/invocations", rows),
+                               (3, "/v1/models/adder:regress", {"examples": [{"x": 1.0}]})):
+        requests.post(root + path, json=body, headers=headers(number, "s3cret"), timeout=20).raise_for_status()
+    with tritonclient.http.InferenceServerClient(f"127.0.0.1:{server.rest}") as client:
+        client.infer("adder", [triton_input(tritonclient.http)], request_id="a", headers=headers(4, "admin-token"))
+
+
+def ask_over_grpc(server):
+    predict = predict_pb2.PredictRequest()
+    predict.model_spec.name = "adder"
+    predict.inputs["x"].dtype = 1
+    predict.inputs["x"].tensor_shape.dim.add(size=1)
+    predict.inputs["x"].float_val.append(1)
+    regress = regression_pb2.RegressionRequest()
+    regress.model_spec.name = "adder"
+    regress.input.example_list.examples.add().features.feature["x"].float_list.value.append(1)
+    with grpc.insecure_channel(f"127.0.0.1:{server.grpc}") as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        stub.Predict(predict, timeout=20, metadata=list(headers(5, "s3cret").items()))
+        stub.Regress(regress, timeout=20, metadata=list(headers(6, "s3cret").items()))
+    with tritonclient.grpc.InferenceServerClient(f"127.0.0.1:{server.grpc}") as client:
+        inputs = [triton_input(tritonclient.grpc)]
+        client.infer("adder", inputs, request_id="b", headers=headers(7, "admin-token"))
+        answers = queue.Queue()
+        client.start_stream(lambda result, error: answers.put(error), headers=headers(8, "admin-token"))
+        client.async_stream_infer("adder", inputs, request_id="c")
+        client.async_stream_infer("adder", inputs, request_id="d")
+        assert [answers.get(timeout=20) for _ in range(2)] == [None, None]
+        client.stop_stream()
+
+
+def triton_input(module):
+    x = module.InferInput("x", [1], "FP32")
+    x.set_data_from_numpy(numpy.ones(1, numpy.float32))
+    return x
+
+
+def test_the_prediction_log_says_who_asked_through_every_door(serve, tmp_path):
+    write_model(tmp_path / "adder", 1, add=1)
+    auth = tmp_path / "auth.json"
+    auth.write_text(rules(shop=("s3cret", ["*"], ["predict"]), ci=("admin-token", ["*"], ["predict", "admin"])))
+    log = tmp_path / "log"
+    server = serve("--model_name=adder", f"--model_base_path={tmp_path / 'adder'}", f"--auth_file={auth}",
+                   f"--prediction_log_dir={log}")
+    ask_over_rest(server)
+    ask_over_grpc(server)
+    server.stop()
+    rows = [row for file in log.rglob("*.parquet") for row in pyarrow.parquet.ParquetFile(file).read().to_pylist()]
+    shop = [(f"{number:032x}", "shop", "") for number in (1, 2, 3, 5, 6)]
+    ci = [(f"{number:032x}", "ci", request_id) for number, request_id in ((4, "a"), (7, "b"), (8, "c"), (8, "d"))]
+    assert sorted((row["trace_id"], row["client"], row["request_id"]) for row in rows) == sorted(shop + ci)

@@ -5,6 +5,7 @@
 
 #include "headrace/base/mutex.h"
 #include "headrace/base/proto_wire.h"
+#include "headrace/protocols/common/request_origin.h"
 #include "headrace/protocols/oip/grpc_codec.h"
 
 namespace headrace::oip {
@@ -49,6 +50,7 @@ class UnaryInfer {
   Status Start(const ModelService& service) {
     const auto bytes = call_.request();
     const auto metadata = [this](std::string_view name) { return call_.metadata(name); };
+    inference_.predict.origin = OriginOf(call_);
     HR_RETURN_IF_ERROR(inference_.Prepare(service, {bytes.data(), bytes.size()}, call_.deadline(), metadata));
     service.predictor().Predict(&inference_.predict, [this](const Status& status) {
       Finish(status);
@@ -85,7 +87,12 @@ class Stream : public std::enable_shared_from_this<Stream> {
   Stream(const ModelService& service, net::GrpcOpening opening, net::GrpcWriter writer)
       : service_(service), opening_(std::move(opening)), writer_(std::move(writer)) {}
 
-  void Add(std::string message) {
+  struct Message {
+    std::string bytes;
+    net::ClientName client;
+  };
+
+  void Add(Message message) {
     {
       MutexLock lock(mutex_);
       if (waiting_.size() == kMaxWaiting) {
@@ -109,7 +116,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
 
   // Answers what waits, as long as answers come at once; the last one that does not calls it again.
   void Pump();
-  bool Next(std::string* message) {
+  bool Next(Message* message) {
     MutexLock lock(mutex_);
     if (waiting_.empty()) {
       busy_ = false;
@@ -125,21 +132,21 @@ class Stream : public std::enable_shared_from_this<Stream> {
   const net::GrpcOpening opening_;
   net::GrpcWriter writer_;
   Mutex mutex_;
-  std::deque<std::string> waiting_ HR_GUARDED_BY(mutex_);
+  std::deque<Message> waiting_ HR_GUARDED_BY(mutex_);
   bool busy_ HR_GUARDED_BY(mutex_) = false;
   bool half_closed_ HR_GUARDED_BY(mutex_) = false;
 };
 
 class Stream::Request {
  public:
-  Request(std::shared_ptr<Stream> stream, std::string message)
-      : stream_(std::move(stream)), message_(std::move(message)) {}
+  Request(std::shared_ptr<Stream> stream, Message message) : stream_(std::move(stream)), message_(std::move(message)) {}
 
   // True when the answer is written; false when it will come from another thread, which then pumps on.
   bool Run() {
     const net::GrpcOpening& opening = stream_->opening_;
     const auto metadata = [&](std::string_view name) { return opening.Find(name); };
-    const Status status = inference_.Prepare(stream_->service_, message_, opening.deadline, metadata);
+    inference_.predict.origin = OriginOf(opening.trace_id, message_.client);
+    const Status status = inference_.Prepare(stream_->service_, message_.bytes, opening.deadline, metadata);
     if (!status.ok()) {
       Answer(status);
       delete this;
@@ -172,13 +179,13 @@ class Stream::Request {
   }
 
   const std::shared_ptr<Stream> stream_;
-  const std::string message_;
+  const Message message_;
   Inference inference_;
   std::atomic<bool> met_{false};  // set by the first of Run's return and the answer
 };
 
 void Stream::Pump() {
-  std::string message;
+  Message message;
   while (Next(&message))
     if (!(new Request(shared_from_this(), std::move(message)))->Run()) return;
 }
@@ -186,7 +193,9 @@ void Stream::Pump() {
 class StreamReader : public net::GrpcStreamReader {
  public:
   explicit StreamReader(std::shared_ptr<Stream> stream) : stream_(std::move(stream)) {}
-  void OnMessage(std::span<char> message) override { stream_->Add({message.data(), message.size()}); }
+  void OnMessage(std::span<char> message, const net::ClientName& client) override {
+    stream_->Add({.bytes = {message.data(), message.size()}, .client = client});
+  }
   void OnHalfClose() override { stream_->HalfClose(); }
 
  private:

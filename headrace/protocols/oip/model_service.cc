@@ -126,6 +126,7 @@ Status ModelService::Prepare(const InferCall& call, Arena* arena, Deadline deadl
   if (deadline == Deadline::max() && options_.request_timeout > Duration::zero())
     deadline = now + options_.request_timeout;
   predict->request.deadline = deadline;
+  predict->origin.request_id = call.id;
   predict->priority = call.priority > 0 ? static_cast<int>(std::min<uint64_t>(call.priority - 1, 1 << 20)) : 0;
   return OkStatus();
 }

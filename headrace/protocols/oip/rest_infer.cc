@@ -1,6 +1,7 @@
 #include "headrace/protocols/oip/rest_infer.h"
 
 #include "headrace/net/compression.h"
+#include "headrace/protocols/common/request_origin.h"
 #include "headrace/protocols/oip/json_request.h"
 #include "headrace/protocols/oip/json_response.h"
 #include "headrace/protocols/oip/rest_reply.h"
@@ -22,6 +23,7 @@ class RestInfer {
     const std::string_view body = request_.body_text();
     HR_ASSIGN_OR_RETURN(const size_t json_bytes, JsonBytes(request_.header(kJsonLength), body.size()));
     HR_RETURN_IF_ERROR(ReadInferRequest(body, json_bytes, model, &arena_, &call_));
+    predict_.origin = OriginOf(request_);
     HR_RETURN_IF_ERROR(service_.Prepare(call_, &arena_, Deadline::max(), &predict_));
     service_.predictor().Predict(&predict_, [this](Status status) {
       Finish(std::move(status));

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "headrace/base/json.h"
+#include "headrace/protocols/common/request_origin.h"
 #include "headrace/protocols/scoring/answer.h"
 #include "headrace/protocols/scoring/batch.h"
 #include "headrace/protocols/scoring/value_tensor.h"
@@ -49,6 +50,7 @@ class Scoring {
     predict_.request.signature = signature;
     if (timeout > Duration::zero()) predict_.request.deadline = std::chrono::steady_clock::now() + timeout;
     predict_.servable = std::move(servable);
+    predict_.origin = OriginOf(request_);
     return OkStatus();
   }
   void Finish(const Status& status) {

@@ -19,11 +19,12 @@ class RegressionResult;
 
 namespace headrace::tfserving {
 
-// Add each task, then Run once. The input must outlive it; it must outlive `done`.
+// Add each task, then Run once. The input and the origin's memory must outlive it; it must outlive `done`.
 class ExampleCall {
  public:
-  ExampleCall(serving::ServableHandle servable, const ::tensorflow::serving::Input& input)
-      : servable_(std::move(servable)), input_(input) {}
+  ExampleCall(serving::ServableHandle servable, const ::tensorflow::serving::Input& input,
+              serving::RequestOrigin origin)
+      : servable_(std::move(servable)), input_(input), origin_(origin) {}
 
   // `method` is kClassifyMethod or kRegressMethod.
   Status Add(const Signature* signature, std::string_view method, Deadline deadline);
@@ -42,6 +43,7 @@ class ExampleCall {
 
   const serving::ServableHandle servable_;
   const ::tensorflow::serving::Input& input_;
+  const serving::RequestOrigin origin_;
   Arena arena_;
   std::vector<std::unique_ptr<serving::PredictCall>> calls_;
   std::move_only_function<void(Status)> done_;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "headrace/net/grpc_proto.h"
+#include "headrace/protocols/common/request_origin.h"
 #include "headrace/protocols/tfserving/example_call.h"
 #include "headrace/protocols/tfserving/example_tasks.h"
 #include "headrace/protocols/tfserving/examples.h"
@@ -58,7 +59,7 @@ class GrpcExamples {
     if (!HasSpec(grpc_.request())) return InvalidArgument("Missing ModelSpec");
     HR_RETURN_IF_ERROR(CheckTasks(tasks_));
     HR_ASSIGN_OR_RETURN(auto servable, FindServable(server_, ViewOf(tasks_.front().spec), grpc_.call()));
-    call_.emplace(std::move(servable), grpc_.request().input());
+    call_.emplace(std::move(servable), grpc_.request().input(), OriginOf(grpc_.call()));
     for (const ExampleTask& task : tasks_) {
       HR_ASSIGN_OR_RETURN(const Signature* signature, FindSignature(call_->servable(), task.spec.signature_name()));
       HR_RETURN_IF_ERROR(call_->Add(signature, task.method, grpc_.call().deadline()));

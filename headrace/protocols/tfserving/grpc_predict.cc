@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "headrace/protocols/common/arena.h"
+#include "headrace/protocols/common/request_origin.h"
 #include "headrace/protocols/tfserving/grpc_frontend.h"
 
 namespace headrace::tfserving {
@@ -19,6 +20,7 @@ class GrpcPredict {
     HR_ASSIGN_OR_RETURN(call_.servable, FindServable(server_, view.spec, grpc_));
     HR_ASSIGN_OR_RETURN(call_.request.signature, FindSignature(call_.servable, view.spec.signature));
     HR_RETURN_IF_ERROR(BindPredict(view, &arena_, &call_.request));
+    call_.origin = OriginOf(grpc_);
     call_.request.deadline = grpc_.deadline();
     server_.predictor->Predict(&call_, [this](Status status) {
       Finish(std::move(status));

@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "headrace/protocols/common/request_origin.h"
 #include "headrace/protocols/tfserving/example_call.h"
 #include "headrace/protocols/tfserving/examples.h"
 #include "headrace/protocols/tfserving/json_examples.h"
@@ -24,7 +25,7 @@ class RestExamples {
     HR_RETURN_IF_ERROR(DecodeExamples(request.body_text(), &name, &input_));
     HR_ASSIGN_OR_RETURN(auto servable, FindServable(server_, path, request));
     HR_ASSIGN_OR_RETURN(const Signature* signature, FindRestSignature(servable, name));
-    call_.emplace(std::move(servable), input_);
+    call_.emplace(std::move(servable), input_, OriginOf(request));
     HR_RETURN_IF_ERROR(call_->Add(signature, classify_ ? kClassifyMethod : kRegressMethod,
                                   std::chrono::steady_clock::now() + server_.options.rest_timeout));
     call_->Run(server_.predictor, [this](Status status) {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "headrace/protocols/common/arena.h"
+#include "headrace/protocols/common/request_origin.h"
 #include "headrace/protocols/tfserving/json_predict.h"
 #include "headrace/protocols/tfserving/rest_reply.h"
 
@@ -28,6 +29,7 @@ class RestPredict {
     HR_ASSIGN_OR_RETURN(call_.servable, FindServable(server_, path, request));
     RestSignatures signatures(call_.servable);
     HR_ASSIGN_OR_RETURN(format_, DecodePredict(request.body_text(), signatures, &arena_, &call_.request));
+    call_.origin = OriginOf(request);
     call_.request.deadline = std::chrono::steady_clock::now() + server_.options.rest_timeout;
     server_.predictor->Predict(&call_, [this](Status status) {
       Finish(std::move(status));

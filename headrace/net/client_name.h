@@ -1,0 +1,11 @@
+// Who a request comes from.
+#pragma once
+#include <memory>
+#include <string>
+
+namespace headrace::net {
+
+// The name of an authenticated client; null: not known. Copies share it, and it outlives the rules that it comes from.
+using ClientName = std::shared_ptr<const std::string>;
+
+}  // namespace headrace::net
