@@ -79,7 +79,7 @@ def waiting(marker: str):
     counted = count(first=3)
     waited = wait_for(marker=marker).after(counted)
     waited.set_caching_options(False)
-    count_file(out=waited.outputs["out"])
+    count_file(out=waited.outputs["out"]).set_caching_options(False)
 
 
 def compiled(pipeline, folder):

@@ -139,7 +139,7 @@ def test_a_run_from_a_package(up, client, sums):
     assert client.get_experiment(experiment_name="numbers").last_run_created_at == run.created_at
 
 
-def test_the_second_run_is_cached(client, sums):
+def test_the_second_run_is_cached(up, client, sums):
     runs = []
     for name in ("first", "second"):
         submitted = client.create_run_from_pipeline_package(sums, {}, run_name=name)
@@ -149,7 +149,10 @@ def test_the_second_run_is_cached(client, sums):
     first, second = (tasks(run)["count"].outputs["text"].artifact_ids for run in runs)
     assert first == second
     uncached = client.create_run_from_pipeline_package(sums, {}, enable_caching=False)
-    assert tasks(ended(client, uncached.run_id))["count"].state == "SUCCEEDED"
+    runs.append(ended(client, uncached.run_id))
+    assert tasks(runs[2])["count"].state == "SUCCEEDED"
+    executed = [(up.data_dir / "artifacts" / "sums" / run.run_id / "count").exists() for run in runs]
+    assert executed == [True, False, True]
 
 
 def test_a_run_of_an_uploaded_version(client, sums):

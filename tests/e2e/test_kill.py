@@ -3,6 +3,7 @@ published twice."""
 
 import json
 import pathlib
+import sqlite3
 import subprocess
 import warnings
 
@@ -19,40 +20,51 @@ def lineage(data_dir, uri):
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
+def submit(client, package, marker):
+    run = client.create_run_from_pipeline_package(
+        package, {"marker": str(marker)}, run_name=marker.name, experiment_name="survives"
+    )
+    return run.run_id
+
+
+def tries(server, run_id, task):
+    """The folders that the task was executed in."""
+    return sorted((server.data_dir / "artifacts" / "waiting" / run_id / task).glob("*"))
+
+
 def test_runs_survive_kill(tmp_path):
     package = kfp_pipelines.compiled(kfp_pipelines.waiting, tmp_path)
-    server = Server(tmp_path / "state").start()
-    client = kfp.Client(host=server.url)
-    experiment = client.create_experiment("survives")
     markers = [tmp_path / f"marker{i}" for i in range(4)]
-    ids = []
-    for i, marker in enumerate(markers):
-        run = client.create_run_from_pipeline_package(
-            package, {"marker": str(marker)}, run_name=f"run {i}", experiment_name="survives"
-        )
-        ids.append(run.run_id)
-    started = [marker.with_suffix(".started") for marker in markers]
-    wait_until(lambda: any(path.exists() for path in started), "a task in the middle")
-    before = {run_id: tasks(client.get_run(run_id)) for run_id in ids}
-    server.kill()
+    with Server(tmp_path / "state") as server:
+        client = kfp.Client(host=server.url)
+        experiment = client.create_experiment("survives")
+        ids = [submit(client, package, marker) for marker in markers]
+        started = [marker.with_suffix(".started") for marker in markers]
+        wait_until(lambda: any(path.exists() for path in started), "a task in the middle")
+        done = [
+            (run_id, name, task.end_time, tries(server, run_id, name))
+            for run_id in ids
+            for name, task in tasks(client.get_run(run_id)).items()
+            if task.state in ("SUCCEEDED", "SKIPPED")
+        ]
+        assert any(folders for *_, folders in done)
+        server.kill()
 
-    again = Server(server.data_dir, (server.http, server.rest, server.grpc)).start()
-    try:
+    with Server(server.data_dir, (server.http, server.rest, server.grpc)) as again:
         client = kfp.Client(host=again.url)
         assert client.get_experiment(experiment_name="survives").experiment_id == experiment.experiment_id
         assert {run.run_id for run in client.list_runs(page_size=100).runs} == set(ids)
         for marker in markers:
             marker.touch()
-        for run_id in ids:
-            run = ended(client, run_id)
+        runs = {run_id: ended(client, run_id) for run_id in ids}
+        for run_id, run in runs.items():
             assert run.state == "SUCCEEDED", run.error
-            after = tasks(run)
-            for name, task in before[run_id].items():
-                if task.state in ("SUCCEEDED", "SKIPPED"):
-                    assert after[name].end_time == task.end_time  # not done again
             check_published_once(again, run_id)
-    finally:
-        again.stop()
+        for run_id, name, end_time, folders in done:
+            assert tasks(runs[run_id])[name].end_time == end_time  # not done again
+            assert tries(again, run_id, name) == folders
+    with sqlite3.connect(f"file:{server.data_dir / 'headrace.db'}?mode=ro", uri=True) as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 def check_published_once(server, run_id):
