@@ -17,9 +17,8 @@ std::optional<Duration> ParseTimeout(std::string_view text) {
   if (text.size() < 2 || text.size() > 9) return std::nullopt;
   int64_t amount = 0;
   const std::string_view digits = text.substr(0, text.size() - 1);
-  const char* const last = digits.data() + digits.size();
-  if (const auto [end, error] = std::from_chars(digits.data(), last, amount);
-      error != std::errc() || end != last || amount < 0)
+  if (const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), amount);
+      error != std::errc() || end != digits.data() + digits.size() || amount < 0)
     return std::nullopt;
   switch (text.back()) {
     case 'H': return std::chrono::hours(amount);
