@@ -24,6 +24,13 @@ SHAPES = {"logreg": (1, 30), "forest": (1, 30), "mlp": (1, 30), "mlp32": (32, 30
 PROTOCOLS = ("tfs-json", "oip-json", "oip-binary", "oip-grpc", "tfs-grpc")
 OPSET = 17  # every peer's runtime reads it
 IR_VERSION = 8
+# One inference thread, as every server here has; nobody but Triton reads it.
+TRITON_CONFIG = """platform: "onnxruntime_onnx"
+max_batch_size: 64
+instance_group [ { kind: KIND_CPU count: 1 } ]
+parameters { key: "intra_op_thread_count" value: { string_value: "1" } }
+parameters { key: "inter_op_thread_count" value: { string_value: "1" } }
+"""
 
 
 def network(rng, helper, numpy_helper, float_type, widths):
@@ -85,6 +92,7 @@ def make_models(folder):
         version = folder / "repository" / name / "1"
         version.mkdir(parents=True, exist_ok=True)
         (version / "model.onnx").write_bytes(model.SerializeToString())
+        (version.parent / "config.pbtxt").write_text(TRITON_CONFIG)
     return {"row": row, "rows32": features[:32].astype(np.float32), "image": rng.random((1, 3, 224, 224), dtype=np.float32)}
 
 

@@ -28,8 +28,8 @@ class Running:
     """A server started for one model on SERVER_CORE. Its processes are found by a mark in their environment, so that daemons and
     re-parented workers count too."""
 
-    def __init__(self, name, model, home, build, log_folder):
-        spec = servers.SERVERS[name]
+    def __init__(self, name, model, home, build, log_folder, spec=None):
+        spec = spec or servers.SERVERS[name]
         self.name, self.spec, self.model, self.home = name, spec, model, home
         self._work = tempfile.TemporaryDirectory(prefix="headrace-bench-")
         self.ports = {"http": free_port(), "grpc": free_port(), "metrics": free_port()}

@@ -16,6 +16,7 @@ import time
 import cases
 import goals
 import load
+import parts
 import servers
 
 
@@ -102,8 +103,9 @@ def medians(rows):
     for row in rows:
         if "protocol" in row:
             groups.setdefault((row["case"], row["protocol"], row["connections"], row["server"]), []).append(row)
-    figures = ("rps", "p50_ms", "p99_ms", "cpu_us", "mib", "ready_s", "errors")
-    return {key: {figure: statistics.median(row[figure] for row in group) for figure in figures} for key, group in groups.items()}
+    figures = ("rps", "p50_ms", "p99_ms", "cpu_us", "mib", "errors")
+    return {key: {figure: statistics.median(row.get(figure, 0) for row in group) for figure in figures}
+            for key, group in groups.items()}
 
 
 def print_table(rows):
@@ -127,6 +129,10 @@ def main():
 
         for case in chosen.cases:
             run_case(case, chosen, record, pathlib.Path(logs))
+        if "logreg" in chosen.cases:
+            progress("hot swap, lookup")
+            parts.hot_swap(chosen, record, pathlib.Path(logs))
+            record(case="lookup", server="headrace", lookup_ns=parts.lookup_ns(chosen.build))
     print_table(rows)
     print("\n### Goals\n")
     print(goals.report(rows))

@@ -26,10 +26,10 @@ def python(peer, *arguments):
     return ["{home}/peers/%s/bin/python" % peer, *arguments]
 
 
-def headrace(*more):
+def headrace(*more, base_path="{home}/repository/{model}"):
     return Server(
         command=["{build}/headrace", "--log-level=warn", "serve", "--rest_api_port={http}", "--port={grpc}", "--model_name={model}",
-                 "--model_base_path={home}/repository/{model}", *more],
+                 "--model_base_path=" + base_path, *more],
         protocols={"tfs-json": TFS, "oip-json": OIP, "oip-binary": OIP, "oip-grpc": OIP_GRPC, "tfs-grpc": TFS_GRPC},
         needs="{build}/headrace")
 

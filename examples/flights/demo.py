@@ -80,7 +80,7 @@ class Demo:
         self.out.act("Act 1: January to March become a model that is served")
         for month in FIRST:
             self.deliver(month)
-        run_id = self.runs.submit("january-to-march", FIRST, FIRST)
+        run_id = self.runs.submit("january-to-march", FIRST, FIRST, FIRST)
         state, _ = self.runs.follow(run_id)
         check(state == "SUCCEEDED", f"the run ended as {state}")
         self.runs.show_evaluation(run_id)
@@ -102,7 +102,7 @@ class Demo:
         check(online == batch, "the served prediction is not the one of batch evaluation")
 
         self.out.line("The same pipeline again:")
-        state, tasks = self.runs.follow(self.runs.submit("january-to-march-again", FIRST, FIRST))
+        state, tasks = self.runs.follow(self.runs.submit("january-to-march-again", FIRST, FIRST, FIRST))
         worked = [
             name for name, task in tasks.items() if task != "CACHED" and name != "blessed"
         ]  # that is a condition
@@ -120,7 +120,7 @@ class Demo:
     def broken_month(self):
         self.out.act("Act 2: April arrives broken")
         self.deliver(NEXT, broken=True)
-        run_id = self.runs.submit("april-broken", FIRST + [NEXT], [NEXT])
+        run_id = self.runs.submit("april-broken", FIRST + [NEXT], [NEXT], FIRST)
         state, tasks = self.runs.follow(run_id)
         check(state == "FAILED", f"the data gate should have failed the run; it ended as {state}")
         check(tasks.get("trainer") == "SKIPPED", "a model was trained on data that did not pass the gate")
@@ -137,7 +137,7 @@ class Demo:
         self.out.act("Act 3: April arrives clean, under live load")
         self.deliver(NEXT)
         with Load(self.server.rest, MODEL, self.row) as load:
-            run_id = self.runs.submit("january-to-april", FIRST + [NEXT], [NEXT])
+            run_id = self.runs.submit("january-to-april", FIRST + [NEXT], [NEXT], FIRST)
             state, _ = self.runs.follow(run_id)
             check(state == "SUCCEEDED", f"the run ended as {state}")
             self.runs.show_evaluation(run_id)

@@ -45,7 +45,12 @@ def schema_gen(statistics: Input[Artifact], curated: str, schema: Output[Artifac
 
 
 @dsl.container_component
-def example_validator(statistics: Input[Artifact], schema: Input[Artifact], anomalies: Output[Artifact]):
+def example_validator(
+    statistics: Input[Artifact],
+    schema: Input[Artifact],
+    baseline_statistics: Input[Artifact],
+    anomalies: Output[Artifact],
+):
     return headrace("ExampleValidator")
 
 
@@ -175,6 +180,7 @@ def flights(
     base: str,
     spans: list,
     new_spans: list,
+    baseline_spans: list,
     model_name: str = "flights",
     baseline_model: str = "",
     trees: int = 200,
@@ -187,13 +193,20 @@ def flights(
         base: The folder of the deliveries: flights/MONTH.parquet, weather, planes and airports.
         spans: The months to train on, as ["2013-01", …].
         new_spans: The months to check.
+        baseline_spans: The months that they are held against for drift; for the first ones, themselves.
         model_name: What the model server calls the model.
         baseline_model: The base path of the model that is served now; empty or nothing in it: there is none.
     """
     arrived = example_gen(base=base, query=QUERY, spans=new_spans).set_display_name("new-examples")
     statistics = statistics_gen(examples=arrived.outputs["examples"])
     schema = schema_gen(statistics=statistics.outputs["statistics"], curated=SCHEMA)
-    gate = example_validator(statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"])
+    before = example_gen(base=base, query=QUERY, spans=baseline_spans).set_display_name("baseline-examples")
+    baseline = statistics_gen(examples=before.outputs["examples"]).set_display_name("baseline-statistics")
+    gate = example_validator(
+        statistics=statistics.outputs["statistics"],
+        schema=schema.outputs["schema"],
+        baseline_statistics=baseline.outputs["statistics"],
+    )
 
     examples = example_gen(base=base, query=QUERY, spans=spans).after(gate).set_display_name("examples")
     transformed = transform(examples=examples.outputs["examples"], schema=schema.outputs["schema"], spec=TRANSFORM)

@@ -31,11 +31,12 @@ class Runs:
         self._client = kfp.Client(host=server.url)
         compiler.Compiler().compile(flights, self._package)
 
-    def submit(self, name, spans, new_spans):
+    def submit(self, name, spans, new_spans, baseline_spans):
         arguments = {
             "base": str(self._lake),
             "spans": spans,
             "new_spans": new_spans,
+            "baseline_spans": baseline_spans,
             "baseline_model": str(self._server.data_dir / "models" / "flights"),
         }
         with contextlib.redirect_stdout(io.StringIO()):  # its links to a user interface that is not there yet

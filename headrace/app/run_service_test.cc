@@ -156,6 +156,64 @@ TEST_F(RunServiceTest, OutputsArePublishedRecordedAndCached) {
   EXPECT_THAT(Count(), ElementsAre(testing::Pair("make", 2), testing::Pair("take", 2)));
 }
 
+// `count` tasks that do the same for a while, then end with `exit_code`.
+SpecBuilder Same(int count, int seconds, int exit_code = 0) {
+  SpecBuilder spec("same");
+  spec.Container(
+      "comp-slow",
+      std::string(kCount) + "echo x > \"$1\"; sleep " + std::to_string(seconds) + "; exit " + std::to_string(exit_code),
+      R"({"outputDefinitions": {"artifacts": {"out": {"artifactType": {"schemaTitle": "system.Dataset"}}}}})",
+      {"slow", "{{$.outputs.artifacts['out'].path}}"});
+  for (int i = 0; i < count; i++)
+    spec.Task("slow-" + std::to_string(i), "comp-slow", R"({"cachingOptions": {"enableCache": true}})");
+  return spec;
+}
+
+TEST_F(RunServiceTest, TheSameWorkIsDoneOnceAtATime) {
+  auto parts = Open(folder_.path());
+  CreateRunRequest request;
+  request.spec = Same(3, 1).Spec();
+  const auto other = parts.service->Create(request);
+  ASSERT_TRUE(other);
+  const pipeline::Run run = Finish(*parts.service, Same(3, 1).Spec());
+  EXPECT_EQ(parts.service->Wait(other->id)->state, RunState::kSucceeded);
+  EXPECT_EQ(run.state, RunState::kSucceeded);
+  EXPECT_EQ(Count()["slow"], 1);
+  std::multiset<TaskState> states;
+  std::set<int64_t> artifacts;
+  for (const auto& id : {run.id, other->id})
+    for (const auto& [path, task] : TasksOf(*parts.service, id))
+      if (!path.empty()) {
+        states.insert(task.state);
+        artifacts.insert(task.outputs.artifacts.at("out")[0].id);
+      }
+  EXPECT_EQ(states.count(TaskState::kSucceeded), 1u);
+  EXPECT_EQ(states.count(TaskState::kCached), 5u);
+  EXPECT_EQ(artifacts.size(), 1u);
+}
+
+TEST_F(RunServiceTest, WhoWaitsForTheSameWorkTriesItselfWhenThatFails) {
+  auto parts = Open(folder_.path());
+  EXPECT_EQ(Finish(*parts.service, Same(2, 0, 3).Spec()).state, RunState::kFailed);
+  EXPECT_EQ(Count()["slow"], 2);
+}
+
+TEST_F(RunServiceTest, WhoWaitsForTheSameWorkCanBeCancelled) {
+  auto parts = Open(folder_.path());
+  CreateRunRequest request;
+  request.spec = Same(1, 60).Spec();
+  const auto first = parts.service->Create(request);
+  while (Count()["slow"] == 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  const auto second = parts.service->Create(request);
+  ASSERT_TRUE(first && second);
+  ASSERT_EQ(parts.service->Terminate(second->id), OkStatus());
+  EXPECT_EQ(parts.service->Wait(second->id)->state, RunState::kCanceled);
+  EXPECT_EQ(parts.service->Get(first->id)->state, RunState::kRunning);
+  ASSERT_EQ(parts.service->Terminate(first->id), OkStatus());
+  EXPECT_EQ(parts.service->Wait(first->id)->state, RunState::kCanceled);
+  EXPECT_EQ(Count()["slow"], 1);
+}
+
 TEST_F(RunServiceTest, ACachedArtifactThatIsGoneIsMadeAgain) {
   auto parts = Open(folder_.path());
   const pipeline::Run first = Finish(*parts.service, MakeAndTake().Spec());

@@ -63,9 +63,14 @@ void RunDriver::Suspend() {
   const MutexLock lock(mutex_);
   suspended_ = true;
   for (auto& [node, launched] : launched_) {
-    launched.cancelled = true;
-    if (!launched.executor_id.empty()) service_->options_.executor->Cancel(launched.executor_id);
+    Cancel(&launched);
   }
+}
+
+void RunDriver::Cancel(Launched* launched) {
+  launched->cancelled = true;
+  if (launched->waiter != nullptr) launched->waiter->Wake();
+  if (!launched->executor_id.empty()) service_->options_.executor->Cancel(launched->executor_id);
 }
 
 bool RunDriver::busy() const {
@@ -125,8 +130,7 @@ void RunDriver::Do(const Action& action, std::deque<Action>* more) {
     }
     case Action::Kind::kCancel: {
       if (const auto launched = launched_.find(node); launched != launched_.end()) {
-        launched->second.cancelled = true;
-        if (!launched->second.executor_id.empty()) service_->options_.executor->Cancel(launched->second.executor_id);
+        Cancel(&launched->second);
         return;
       }
       waiting_retry_.erase(node);
@@ -253,11 +257,32 @@ void RunDriver::Launch(int node, LeafTry leaf) {
                        : Fail(node, &leaf, status);
   }
   if (leaf.task->cache && fixed_.use_cache) {
+    TaskRunner::SetCacheKey(&leaf);
+    if (!TakeTurn(node, &leaf)) return;
     const auto hit = runner.FinishFromCache(&leaf);
     if (!hit) return Fail(node, &leaf, hit.error());
     if (*hit) return Report(node, leaf, {TaskState::kCached, leaf.record.outputs, leaf.record.message});
   }
   Submit(node, std::make_shared<LeafTry>(std::move(leaf)));
+}
+
+// False while the same work is under way, in this run or another: the leaf is launched again when that has ended.
+bool RunDriver::TakeTurn(int node, LeafTry* leaf) {
+  const auto launch = [self = shared_from_this(), node, again = std::make_shared<LeafTry>(*leaf)] {
+    const Status queued = self->service_->pool_->Submit([=] { self->Launch(node, std::move(*again)); });
+    if (!queued.ok()) HR_LOG(err, "run {}: a waiting task could not go on: {}", self->fixed_.id, queued.ToString());
+  };
+  const auto waiter = std::make_shared<SingleFlight::Waiter>(launch);
+  {
+    const MutexLock lock(mutex_);
+    Launched& launched = launched_[node];
+    launched.waiter = waiter;
+    if (launched.cancelled) waiter->Wake();
+  }
+  leaf->turn = service_->in_flight_.Enter(fixed_.pipeline + '\n' + leaf->record.cache_key, waiter);
+  if (leaf->turn) return waiter->Disarm();
+  TellProgress(node, "the same work is under way; waiting for its result");
+  return false;
 }
 
 void RunDriver::Submit(int node, std::shared_ptr<LeafTry> leaf) {
@@ -292,6 +317,7 @@ void RunDriver::Finish(int node, std::shared_ptr<LeafTry> leaf, TaskResult resul
     const MutexLock lock(mutex_);
     if (suspended_ && !result.status.ok()) {
       launched_.erase(node);
+      leaf->turn.reset();
       return;
     }
   }
@@ -310,7 +336,8 @@ void RunDriver::Fail(int node, LeafTry* leaf, const Status& status) {
   Report(node, *leaf, {state, leaf->record.outputs, message});
 }
 
-void RunDriver::Report(int node, const LeafTry& leaf, LeafResult result) {
+void RunDriver::Report(int node, LeafTry& leaf, LeafResult result) {
+  leaf.turn.reset();
   const MutexLock lock(mutex_);
   launched_.erase(node);
   records_[leaf.record.path] = leaf.record;

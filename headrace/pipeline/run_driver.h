@@ -33,6 +33,7 @@ class RunDriver : public std::enable_shared_from_this<RunDriver> {
   struct Launched {
     std::string executor_id;  // once it was submitted
     bool cancelled = false;
+    std::shared_ptr<SingleFlight::Waiter> waiter;  // of a leaf that waits for the same work elsewhere
   };
 
   void Apply(std::vector<Action> actions) HR_REQUIRES(mutex_);
@@ -41,6 +42,7 @@ class RunDriver : public std::enable_shared_from_this<RunDriver> {
   bool Replay(int node, std::deque<Action>* more) HR_REQUIRES(mutex_);
   void SaveChanged() HR_REQUIRES(mutex_);
   void CancelTasks() HR_REQUIRES(mutex_);
+  void Cancel(Launched* launched) HR_REQUIRES(mutex_);
   void FinishRun() HR_REQUIRES(mutex_);
   void SetRunState(RunState state) HR_REQUIRES(mutex_);
   void SaveRun() HR_REQUIRES(mutex_);
@@ -49,10 +51,11 @@ class RunDriver : public std::enable_shared_from_this<RunDriver> {
 
   // On the pool's threads, without the mutex but where it is taken.
   void Launch(int node, LeafTry leaf);
+  bool TakeTurn(int node, LeafTry* leaf);
   void Submit(int node, std::shared_ptr<LeafTry> leaf);
   void Finish(int node, std::shared_ptr<LeafTry> leaf, TaskResult result);
   void Fail(int node, LeafTry* leaf, const Status& status);
-  void Report(int node, const LeafTry& leaf, LeafResult result);
+  void Report(int node, LeafTry& leaf, LeafResult result);
   void TellProgress(int node, std::string_view line);
 
   RunService* const service_;

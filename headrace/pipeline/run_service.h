@@ -17,6 +17,7 @@
 #include "headrace/core/lineage.h"
 #include "headrace/pipeline/run.h"
 #include "headrace/pipeline/run_store.h"
+#include "headrace/pipeline/single_flight.h"
 
 namespace headrace::pipeline {
 
@@ -105,6 +106,8 @@ class RunService {
   std::unique_ptr<RunStore> store_;
   std::unique_ptr<TaskRunner> runner_;
   std::unique_ptr<Timers> timers_;
+
+  SingleFlight in_flight_;  // tasks that may be cached, by pipeline and cache key
 
   Mutex mutex_;
   CondVar ended_;

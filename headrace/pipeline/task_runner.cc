@@ -126,11 +126,15 @@ bool TaskRunner::IsUsable(const TaskOutputs& outputs) const {
   return true;
 }
 
-Result<bool> TaskRunner::FinishFromCache(LeafTry* leaf) const {
+void TaskRunner::SetCacheKey(LeafTry* leaf) {
   TaskRecord& record = leaf->record;
   if (record.cache_key.empty())
     record.cache_key =
         leaf->task->cache_key.empty() ? CacheKey(*leaf->component, record.inputs) : leaf->task->cache_key;
+}
+
+Result<bool> TaskRunner::FinishFromCache(LeafTry* leaf) const {
+  TaskRecord& record = leaf->record;
   HR_ASSIGN_OR_UNEXPECTED(const auto entries, store_->FindInCache(leaf->run->pipeline, record.cache_key));
   for (const auto& entry : entries) {
     if (!IsUsable(entry.outputs)) continue;

@@ -11,6 +11,7 @@
 #include "headrace/core/executor.h"
 #include "headrace/core/lineage.h"
 #include "headrace/pipeline/run_store.h"
+#include "headrace/pipeline/single_flight.h"
 
 namespace headrace::pipeline {
 
@@ -22,6 +23,7 @@ struct LeafTry {
   const Task* task = nullptr;
   std::map<std::string, std::string> facts;  // the run's placeholders
   TaskRecord record;                         // inputs, tries, path …; updated as the try goes on
+  SingleFlight::Turn turn;                   // of a task that may be cached, while it is looked for and run
 };
 
 // Stateless but for its options; functions may run at the same time for different tries.
@@ -30,8 +32,10 @@ class TaskRunner {
   TaskRunner(RunStore* store, LineageRecorder* lineage, std::filesystem::path artifacts, std::filesystem::path logs,
              const Clock* clock);
 
-  // Finishes the try from the cache when there is a hit: recorded as CACHED with the same artifacts. A hit whose files
-  // are gone, or whose declared sources have changed, is none.
+  // Fills the record's cache_key.
+  static void SetCacheKey(LeafTry* leaf);
+  // Finishes the try from the cache when there is a hit under its cache_key: recorded as CACHED with the same
+  // artifacts. A hit whose files are gone, or whose declared sources have changed, is none.
   Result<bool> FinishFromCache(LeafTry* leaf) const;
   // Imports an artifact: finishes the try.
   Status Import(LeafTry* leaf) const;

@@ -30,6 +30,7 @@ def demo(tmp_path_factory):
         timeout=900,
     )
     print(done.stdout)
+    assert (folder / "report.json").exists(), done.stdout
     report = json.loads((folder / "report.json").read_text())
     return {"report": report, "text": done.stdout, "exit_code": done.returncode}
 
@@ -48,7 +49,7 @@ def test_act_1_again_comes_from_the_cache(demo):
     again = demo["report"]["act1"]["again"]
     condition = again.pop("blessed")
     assert condition == "SUCCEEDED"
-    assert len(again) == 10 and set(again.values()) == {"CACHED"}
+    assert len(again) == 12 and set(again.values()) == {"CACHED"}
 
 
 def test_act_2_names_every_fault_and_pushes_nothing(demo):
@@ -58,7 +59,9 @@ def test_act_2_names_every_fault_and_pushes_nothing(demo):
         ("sched_arr_time", "SCHEMA_MISSING_COLUMN"),
         ("sched_arr_hhmm", "SCHEMA_NEW_COLUMN"),
         ("arr_delay", "UNEXPECTED_DATA_TYPE"),
+        ("arr_delay", "COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH"),
         ("distance", "INT_TYPE_SMALL_INT"),
+        ("distance", "COMPARATOR_JENSEN_SHANNON_DIVERGENCE_HIGH"),
         ("carrier", "ENUM_TYPE_UNEXPECTED_STRING_VALUES"),
     }
     carrier = next(anomaly for anomaly in act["anomalies"] if anomaly["column"] == "carrier")
