@@ -31,7 +31,7 @@ GOALS = [
     Goal("image", ("oip-grpc",), "triton", 1.2, at_least=True, connections=1),
     Goal("mlp", REST, "floor", 1.1),
     Goal("mlp32", REST, "onnxruntime", 1.1),
-    Goal("hot-swap", ("tfs-json",), "steady", 1.2, figure="p99_ms"),
+    Goal("hot-swap", ("oip-grpc",), "steady", 1.2, figure="p99_ms", connections=32),
     Goal("mlp", ("oip-binary",), "headrace", 1.8, at_least=False, figure="rps", subject="headrace-batching", connections=64),
 ]
 

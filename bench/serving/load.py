@@ -132,11 +132,14 @@ class Running:
             if last - before < 1e5:
                 return
 
-    def measure(self, case, protocol, connections, seconds):
-        """{"rps", "p50_ms", "p99_ms", "cpu_us" (per request), "errors"} of one window."""
-        put_load = h2load if protocol.endswith("grpc") else wrk
+    def measure(self, case, protocol, connections, seconds, rate=None):
+        """{"rps", "p50_ms", "p99_ms", "cpu_us" (per request), "errors"} of one window. With `rate` (gRPC only) each connection asks
+        so many times a second whether or not it has been answered elsewhere, so that a stall shows in full."""
         before = self.cpu_us()
-        result = put_load(self, case, protocol, connections, seconds)
+        if protocol.endswith("grpc"):
+            result = h2load(self, case, protocol, connections, seconds, rate)
+        else:
+            result = wrk(self, case, protocol, connections, seconds)
         cpu = self.cpu_us() - before
         if not result["requests"]:
             raise RuntimeError(f"{self.name}: no request was answered, {result['errors']} errors")
@@ -167,11 +170,11 @@ def wrk(server, case, protocol, connections, seconds):
     return json.loads(out.stdout.strip().splitlines()[-1])
 
 
-def h2load(server, case, protocol, connections, seconds):
+def h2load(server, case, protocol, connections, seconds, rate=None):
     url = f"http://127.0.0.1:{server.ports['grpc']}{server.fill(server.spec.protocols[protocol])}"
     with tempfile.NamedTemporaryFile("r") as log:
         subprocess.run(["taskset", "-c", CLIENT_CORE, "h2load", "-t1", f"-c{connections}", "-m1", f"-D{seconds}",
-                        "--warm-up-time=0", "-d", server.home / f"bodies/{case}.{protocol}", "-H", "content-type: application/grpc",
+                        *([f"--rps={rate}"] if rate else []), "--warm-up-time=0", "-d", server.home / f"bodies/{case}.{protocol}", "-H", "content-type: application/grpc",
                         "-H", "te: trailers", f"--log-file={log.name}", url], capture_output=True, check=True)
         rows = [line.split("\t") for line in log.read().splitlines()]
     took = sorted(int(row[2]) for row in rows if row[1] == "200")

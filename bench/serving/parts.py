@@ -9,15 +9,20 @@ import threading
 import load
 import servers
 
+PROTOCOL = "oip-grpc"
 SWAPS_PER_SECOND = 1
-CONNECTIONS = 8
+CONNECTIONS = 32
+RATE = 100  # requests a second on each: a fraction of what one core answers
+WINDOWS = 10
 
 
 def lookup_ns(build):
     """CPU nanoseconds of finding a model's version among 100 models."""
-    out = subprocess.run(["taskset", "-c", load.SERVER_CORE, build / "serving_bench", "--benchmark_filter=^BM_Lookup/threads:1$",
-                          "--benchmark_format=json", "--benchmark_min_time=0.5"], capture_output=True, text=True, check=True)
-    return json.loads(out.stdout)["benchmarks"][0]["cpu_time"]
+    with tempfile.NamedTemporaryFile("r", suffix=".json") as out:
+        subprocess.run(["taskset", "-c", load.SERVER_CORE, build / "serving_bench", "--benchmark_filter=^BM_Lookup/threads:1$",
+                        f"--benchmark_out={out.name}", "--benchmark_out_format=json", "--benchmark_min_time=0.5"],
+                       capture_output=True, check=True)
+        return json.load(out)["benchmarks"][0]["cpu_time"]
 
 
 class Publisher:
@@ -45,7 +50,7 @@ def swapping_window(server, publisher, case, seconds):
     thread = threading.Thread(target=publish)
     thread.start()
     try:
-        return server.measure(case, "tfs-json", CONNECTIONS, seconds)
+        return server.measure(case, PROTOCOL, CONNECTIONS, seconds, RATE)
     finally:
         ended.set()
         thread.join()
@@ -59,13 +64,12 @@ def hot_swap(chosen, record, log_folder, case="logreg"):
         spec = servers.headrace("--file_system_poll_wait_seconds=0.1", base_path=str(publisher.base_path))
         server = load.Running("headrace", case, chosen.home, chosen.build, log_folder, spec)
         try:
-            server.wait_ready(case, "tfs-json")
-            server.measure(case, "tfs-json", CONNECTIONS, 1)
-            seconds = max(chosen.seconds, 2)
-            for number in range(chosen.rounds):
-                steady = server.measure(case, "tfs-json", CONNECTIONS, seconds)
-                record(case="hot-swap", server="steady", protocol="tfs-json", connections=CONNECTIONS, round=number, **steady)
-                swapping = swapping_window(server, publisher, case, seconds)
-                record(case="hot-swap", server="headrace", protocol="tfs-json", connections=CONNECTIONS, round=number, **swapping)
+            server.wait_ready(case, PROTOCOL)
+            server.measure(case, PROTOCOL, CONNECTIONS, 1, RATE)
+            seconds = max(chosen.seconds, 3)
+            for number in range(WINDOWS if chosen.rounds > 1 else 1):
+                of = {"case": "hot-swap", "protocol": PROTOCOL, "connections": CONNECTIONS, "round": number}
+                record(**of, server="steady", **server.measure(case, PROTOCOL, CONNECTIONS, seconds, RATE))
+                record(**of, server="headrace", **swapping_window(server, publisher, case, seconds))
         finally:
             server.stop()

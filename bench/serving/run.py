@@ -29,7 +29,7 @@ def arguments():
     parser.add_argument("--peers", default=",".join(servers.SERVERS), help="headrace is always measured")
     parser.add_argument("--load", default="1,8,64", help="connections")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2, help="of one window")
+    parser.add_argument("--seconds", type=int, default=2, help="of one window")
     parser.add_argument("--quick", action="store_true", help="one round of one second, 8 connections")
     parser.add_argument("--results", type=pathlib.Path, default=pathlib.Path("bench-results.jsonl"))
     chosen = parser.parse_args()
