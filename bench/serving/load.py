@@ -1,4 +1,5 @@
 """Runs one server and puts load on it: processes, CPU and memory accounting, wrk and h2load."""
+import contextlib
 import http.client
 import json
 import os
@@ -132,9 +133,14 @@ class Running:
             if last - before < 1e5:
                 return
 
+    def warm_up(self, case, protocol, connections):
+        with contextlib.suppress(RuntimeError):  # nothing was answered within the second
+            self.measure(case, protocol, connections, 1)
+        self.settle()
+
     def measure(self, case, protocol, connections, seconds, rate=None):
         """{"rps", "p50_ms", "p99_ms", "cpu_us" (per request), "errors"} of one window. With `rate` (gRPC only) each connection asks
-        so many times a second whether or not it has been answered elsewhere, so that a stall shows in full."""
+        so many times a second whether or not it has been answered, so that a stall shows in full."""
         before = self.cpu_us()
         if protocol.endswith("grpc"):
             result = h2load(self, case, protocol, connections, seconds, rate)
@@ -173,8 +179,8 @@ def wrk(server, case, protocol, connections, seconds):
 def h2load(server, case, protocol, connections, seconds, rate=None):
     url = f"http://127.0.0.1:{server.ports['grpc']}{server.fill(server.spec.protocols[protocol])}"
     with tempfile.NamedTemporaryFile("r") as log:
-        subprocess.run(["taskset", "-c", CLIENT_CORE, "h2load", "-t1", f"-c{connections}", "-m1", f"-D{seconds}",
-                        *([f"--rps={rate}"] if rate else []), "--warm-up-time=0", "-d", server.home / f"bodies/{case}.{protocol}", "-H", "content-type: application/grpc",
+        subprocess.run(["taskset", "-c", CLIENT_CORE, "h2load", "-t1", f"-c{connections}", *(["-m100", f"--rps={rate}"] if rate else ["-m1"]),
+                        f"-D{seconds}", "--warm-up-time=0", "-d", server.home / f"bodies/{case}.{protocol}", "-H", "content-type: application/grpc",
                         "-H", "te: trailers", f"--log-file={log.name}", url], capture_output=True, check=True)
         rows = [line.split("\t") for line in log.read().splitlines()]
     took = sorted(int(row[2]) for row in rows if row[1] == "200")

@@ -84,12 +84,15 @@ def run_case(case, chosen, record, log_folder):
             here = [server for server in up if protocol in server.wanted]
             for connections in chosen.load:
                 for server in here:
-                    server.measure(case, protocol, connections, 1)
-                    server.settle()
+                    server.warm_up(case, protocol, connections)
                 for number in range(chosen.rounds):
                     progress(f"  {protocol}, {connections} connections, round {number + 1} of {chosen.rounds}")
                     for server in here:
-                        result = server.measure(case, protocol, connections, chosen.seconds)
+                        try:
+                            result = server.measure(case, protocol, connections, chosen.seconds)
+                        except RuntimeError as error:  # one that is too slow for the window
+                            progress(f"    {error}")
+                            continue
                         record(case=case, server=server.name, protocol=protocol, connections=connections, round=number,
                                ready_s=server.ready_s, idle_mib=server.idle_mib, mib=server.memory_mib(), **result)
     finally:

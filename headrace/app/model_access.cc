@@ -109,12 +109,13 @@ Status Check(const net::Authorizer& authorizer, const Access& access, const net:
 }  // namespace
 
 Access AccessOfRest(std::string_view method, std::string_view path, std::string_view health_route) {
-  if (!health_route.empty() && path == health_route && (method == "GET" || method == "HEAD")) return Open();
+  const bool reads = method == "GET" || method == "HEAD";
+  if (!health_route.empty() && path == health_route && reads) return Open();
   const std::vector<std::string> segments = Segments(path);
   if (segments.empty()) return Need(Right::kPredict);
   if (EqualIgnoringCase(segments[0], "v1")) return AccessOfV1(path);
   if (segments[0] == "v2") return AccessOfV2(method, segments);
-  if (segments[0] == "ping" || segments[0] == "health") return Open();
+  if (segments.size() == 1 && reads && (segments[0] == "ping" || segments[0] == "health")) return Open();
   if (segments[0] == "admin")
     return Need(Right::kAdmin, segments.size() > 2 && segments[1] == "models" ? segments[2] : "");
   return Need(Right::kPredict);  // metrics, the API's description, what names no model

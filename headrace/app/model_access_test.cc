@@ -39,6 +39,9 @@ TEST(AccessOfRest, KnowsEveryDoor) {
   EXPECT_EQ(rest("GET", "/monitoring/prometheus/metrics"), "predict ");
   EXPECT_EQ(rest("GET", "/ping"), "open");
   EXPECT_EQ(rest("GET", "/health"), "open");
+  EXPECT_EQ(rest("POST", "/health"), "predict ");
+  EXPECT_EQ(rest("POST", "/ping"), "predict ");
+  EXPECT_EQ(rest("GET", "/health/predict"), "predict ");
   EXPECT_EQ(rest("GET", "/v1/models/a%3Ab"), "predict a:b");
   EXPECT_EQ(rest("POST", "/v1/models/a%3Ab:predict"), "predict a:b");
   EXPECT_EQ(rest("PUT", "/admin/models/flights/traffic"), "admin flights");

@@ -193,19 +193,27 @@ TEST_F(RunServiceTest, TheSameWorkIsDoneOnceAtATime) {
 }
 
 TEST_F(RunServiceTest, WhoWaitsForTheSameWorkTriesItselfWhenThatFails) {
-  auto parts = Open(folder_.path());
-  EXPECT_EQ(Finish(*parts.service, Same(2, 0, 3).Spec()).state, RunState::kFailed);
+  std::atomic<bool> waited{false};
+  auto parts = Open(folder_.path(), [&](const RunEvent& event) {
+    if (event.line.starts_with("the same work is under way")) waited = true;
+  });
+  EXPECT_EQ(Finish(*parts.service, Same(2, 1, 3).Spec()).state, RunState::kFailed);
+  EXPECT_TRUE(waited);
   EXPECT_EQ(Count()["slow"], 2);
 }
 
 TEST_F(RunServiceTest, WhoWaitsForTheSameWorkCanBeCancelled) {
-  auto parts = Open(folder_.path());
+  std::atomic<bool> waits{false};
+  auto parts = Open(folder_.path(), [&](const RunEvent& event) {
+    if (event.line.starts_with("the same work is under way")) waits = true;
+  });
   CreateRunRequest request;
   request.spec = Same(1, 60).Spec();
   const auto first = parts.service->Create(request);
   while (Count()["slow"] == 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   const auto second = parts.service->Create(request);
   ASSERT_TRUE(first && second);
+  while (!waits) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   ASSERT_EQ(parts.service->Terminate(second->id), OkStatus());
   EXPECT_EQ(parts.service->Wait(second->id)->state, RunState::kCanceled);
   EXPECT_EQ(parts.service->Get(first->id)->state, RunState::kRunning);

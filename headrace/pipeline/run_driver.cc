@@ -258,12 +258,18 @@ void RunDriver::Launch(int node, LeafTry leaf) {
   }
   if (leaf.task->cache && fixed_.use_cache) {
     TaskRunner::SetCacheKey(&leaf);
-    if (!TakeTurn(node, &leaf)) return;
-    const auto hit = runner.FinishFromCache(&leaf);
-    if (!hit) return Fail(node, &leaf, hit.error());
-    if (*hit) return Report(node, leaf, {TaskState::kCached, leaf.record.outputs, leaf.record.message});
+    if (EndsFromCache(node, &leaf) || !TakeTurn(node, &leaf)) return;
+    if (EndsFromCache(node, &leaf)) return;  // who had the turn before may have ended between the two
   }
   Submit(node, std::make_shared<LeafTry>(std::move(leaf)));
+}
+
+// Whether the leaf has ended: with a cached result, or because the cache could not be asked.
+bool RunDriver::EndsFromCache(int node, LeafTry* leaf) {
+  const auto hit = service_->runner_->FinishFromCache(leaf);
+  if (!hit) Fail(node, leaf, hit.error());
+  if (hit && *hit) Report(node, *leaf, {TaskState::kCached, leaf->record.outputs, leaf->record.message});
+  return !hit || *hit;
 }
 
 // False while the same work is under way, in this run or another: the leaf is launched again when that has ended.

@@ -51,6 +51,7 @@ class RunDriver : public std::enable_shared_from_this<RunDriver> {
 
   // On the pool's threads, without the mutex but where it is taken.
   void Launch(int node, LeafTry leaf);
+  bool EndsFromCache(int node, LeafTry* leaf);
   bool TakeTurn(int node, LeafTry* leaf);
   void Submit(int node, std::shared_ptr<LeafTry> leaf);
   void Finish(int node, std::shared_ptr<LeafTry> leaf, TaskResult result);

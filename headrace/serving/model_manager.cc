@@ -46,6 +46,13 @@ bool IsAvailable(const ModelRecord& model, int64_t version) {
   });
 }
 
+Status UnavailableLabel(std::string_view model, std::string_view label, int64_t version) {
+  return FailedPrecondition(
+      "Request to assign label to version {} of model {}, which is not currently available for inference (label "
+      "\"{}\"); load the version first or start with --allow_version_labels_for_unavailable_models",
+      version, model, label);
+}
+
 }  // namespace
 
 std::string_view VersionStateName(VersionState state) {
@@ -65,17 +72,14 @@ class ModelManager::Impl {
 
   Status SetConfig(ServerConfig next, Deadline wait) {
     MutexLock one_at_a_time(reload_mutex_);
-    HR_RETURN_IF_ERROR(Validate(next));
-    for (const auto& model : next.models)
-      HR_RETURN_IF_ERROR(reconciler.loader().CheckPlatform(model.platform).WithContext("model " + model.name));
-    if (wait > std::chrono::steady_clock::now()) HR_RETURN_IF_ERROR(TryOut(config(), next, wait));
-    reconciler.Configure(next, {});
-    {
-      MutexLock lock(config_mutex_);
-      config_ = std::move(next);
-    }
-    reconciler.Poll();
-    return OkStatus();
+    return Apply(std::move(next), wait);
+  }
+
+  Status Update(const std::function<void(ServerConfig*)>& change) {
+    MutexLock one_at_a_time(reload_mutex_);
+    ServerConfig next = config();
+    change(&next);
+    return next == config() ? OkStatus() : Apply(std::move(next), Deadline::min());
   }
 
   ServerConfig config() const {
@@ -86,19 +90,16 @@ class ModelManager::Impl {
   // Changes one model's configuration without loading anything.
   Status Change(std::string_view name, const std::function<void(ModelConfig*)>& change) {
     MutexLock one_at_a_time(reload_mutex_);
-    ServerConfig next = config();
-    auto model = std::find_if(next.models.begin(), next.models.end(),
-                              [&](const auto& candidate) { return candidate.name == name; });
-    if (model == next.models.end()) {
-      auto found = FindServed(name);
-      if (!found) return NotFound("Could not find model {} in the configuration", name);
-      model = next.models.insert(model, *std::move(found));
-    }
-    change(&*model);
-    HR_RETURN_IF_ERROR(Validate(*model));
-    reconciler.Configure(next, {});
+    const auto former = FindServed(name);
+    if (!former) return NotFound("Could not find model {} in the configuration", name);
+    ModelConfig next = *former;
+    change(&next);
+    HR_RETURN_IF_ERROR(Validate(next));
+    HR_RETURN_IF_ERROR(CheckTargets(*former, next));
+    reconciler.SetRouting(next);
     MutexLock lock(config_mutex_);
-    config_ = std::move(next);
+    for (auto& model : config_.models)
+      if (model.name == name) model = next;
     return OkStatus();
   }
 
@@ -140,6 +141,44 @@ class ModelManager::Impl {
   }
 
  private:
+  Status Apply(ServerConfig next, Deadline wait) HR_REQUIRES(reload_mutex_) {
+    HR_RETURN_IF_ERROR(Validate(next));
+    for (const auto& model : next.models)
+      HR_RETURN_IF_ERROR(reconciler.loader().CheckPlatform(model.platform).WithContext("model " + model.name));
+    if (wait > std::chrono::steady_clock::now()) HR_RETURN_IF_ERROR(TryOut(config(), next, wait));
+    reconciler.Configure(next, {});
+    {
+      MutexLock lock(config_mutex_);
+      config_ = std::move(next);
+    }
+    reconciler.Poll();
+    return OkStatus();
+  }
+
+  // Labels and weights that are new must lead to versions that can answer now.
+  Status CheckTargets(const ModelConfig& former, const ModelConfig& next) {
+    return reconciler.ReadModels([&](const Reconciler::Models& models) -> Status {
+      const auto it = models.find(next.name);
+      const auto available = [&](int64_t version) { return it != models.end() && IsAvailable(it->second, version); };
+      for (const auto& [label, version] : next.labels) {
+        const auto before = former.labels.find(label);
+        const bool changed = before == former.labels.end() || before->second != version;
+        if (changed && !options_.allow_labels_for_unavailable && !available(version))
+          return UnavailableLabel(next.name, label, version);
+      }
+      if (next.traffic == former.traffic) return OkStatus();
+      for (const auto& [target, weight] : next.traffic.weights) {
+        const int64_t version = target.label.empty() ? target.version : next.labels.find(target.label)->second;
+        if (weight > 0 && !available(version))
+          return FailedPrecondition(
+              "traffic.weights: version {} of model {} is not available; the version policy must want it, and it must "
+              "be loaded",
+              version, next.name);
+      }
+      return OkStatus();
+    });
+  }
+
   Status TryOut(const ServerConfig& former, const ServerConfig& next, Deadline wait) {
     const ServerConfig staged = Staged(former, next);
     std::vector<std::string> expected;
@@ -162,10 +201,7 @@ class ModelManager::Impl {
       for (const auto& model : next.models)
         for (const auto& [label, version] : model.labels)
           if (const auto it = models.find(model.name); it == models.end() || !IsAvailable(it->second, version))
-            return FailedPrecondition(
-                "Request to assign label to version {} of model {}, which is not currently available for inference "
-                "(label \"{}\"); load the version first or start with --allow_version_labels_for_unavailable_models",
-                version, model.name, label);
+            return UnavailableLabel(model.name, label, version);
       return OkStatus();
     });
   }
@@ -183,6 +219,8 @@ ModelManager::ModelManager(ModelManagerOptions options) : impl_(std::make_unique
 ModelManager::~ModelManager() = default;
 
 Status ModelManager::SetConfig(ServerConfig config, Deadline wait) { return impl_->SetConfig(std::move(config), wait); }
+
+Status ModelManager::UpdateConfig(const std::function<void(ServerConfig*)>& change) { return impl_->Update(change); }
 
 ServerConfig ModelManager::config() const { return impl_->config(); }
 

@@ -81,9 +81,12 @@ class ModelManager {
   // are the models that are gone dropped; on failure the former configuration stands. Calls are served one after
   // another.
   Status SetConfig(ServerConfig config, Deadline wait = Deadline::min());
+  // SetConfig of what `change` makes of the present configuration, with no other call between the two.
+  Status UpdateConfig(const std::function<void(ServerConfig*)>& change);
   ServerConfig config() const;
-  // Replaces one model's labels, or its traffic policy, atomically; kNotFound for an unknown model, kInvalidArgument
-  // for what Validate refuses. A model found below `models_root` becomes one of the configured ones.
+  // Replaces one model's labels, or its traffic policy, atomically, until the next SetConfig that names the model; of
+  // one found below `models_root`, until it is gone. kNotFound for an unknown model, kInvalidArgument for what Validate
+  // refuses, kFailedPrecondition for a new label or weight of a version that is not AVAILABLE.
   Status SetLabels(std::string_view model, std::map<std::string, int64_t, std::less<>> labels);
   Status SetTraffic(std::string_view model, TrafficPolicy traffic);
 

@@ -83,6 +83,19 @@ void Reconciler::Configure(const ServerConfig& config, const std::vector<std::st
   Dispatch();
 }
 
+void Reconciler::SetRouting(const ModelConfig& config) {
+  {
+    MutexLock lock(mutex_);
+    const auto model = models_.find(config.name);
+    if (model == models_.end() || !model->second.configured) return;
+    model->second.config.labels = config.labels;
+    model->second.config.traffic = config.traffic;
+    availability_changed_ = true;
+    ReconcileAll();
+  }
+  Dispatch();
+}
+
 void Reconciler::AdoptRootModels(const std::string& root,
                                  const std::vector<std::pair<std::string, std::string>>& found) {
   std::set<std::string_view> names;

@@ -29,6 +29,8 @@ class Reconciler {
 
   // Makes `config` the set of models; each model of `hold` unloads nothing until the next Configure.
   void Configure(const ServerConfig& config, const std::vector<std::string>& hold);
+  // Takes over the labels and the traffic policy of a model that is configured.
+  void SetRouting(const ModelConfig& config);
   // Looks at every base path once, and acts on it.
   void Poll();
   // Calls `read` with the models, under the lock.

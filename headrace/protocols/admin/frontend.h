@@ -3,7 +3,7 @@
 //   GET, PUT         /admin/models/NAME/labels    headrace.serving.v1.ModelLabels
 // Bodies are protobuf's JSON form. A change is whole or not at all, holds for the requests that follow, and lasts until
 // the configuration is next read (from its file or by HandleReloadConfigRequest). Answers are the state after the call;
-// errors {"error": message}: 400 names the field, 404 the model.
+// errors {"error": message}: 400 names the field or the version that is not loaded, 404 the model.
 #pragma once
 #include <string_view>
 

@@ -80,9 +80,25 @@ TEST_F(FrontendTest, LabelsAreReplaced) {
   EXPECT_EQ(SecondVersions(), 0);
 }
 
-TEST_F(FrontendTest, AModelFoundBelowTheRootCanBeChanged) {
+TEST_F(FrontendTest, AModelFoundBelowTheRootCanBeChangedAndStaysThroughReloads) {
   EXPECT_THAT(Fetch("PUT", "found/labels", R"({"labels":{"stable":1}})"), StartsWith("200 "));
   EXPECT_EQ(manager_.Lookup({.model = "found", .label = "stable"})->version(), 1);
+  serving::ServerConfig config = manager_.config();
+  config.models.clear();
+  ASSERT_EQ(manager_.SetConfig(config), OkStatus());
+  EXPECT_EQ(manager_.Lookup({.model = "found", .label = "stable"})->version(), 1);
+  std::filesystem::remove_all(root() / "found");
+  manager_.PollNow();
+  EXPECT_FALSE(manager_.Config("found"));
+}
+
+TEST_F(FrontendTest, VersionsThatAreNotLoadedAreRefused) {
+  EXPECT_THAT(Fetch("PUT", "listed/traffic", R"({"weights":[{"version":9,"weight":1},{"version":2,"weight":1}]})"),
+              AllOf(StartsWith("400 "), HasSubstr("version 9 of model listed is not available")));
+  EXPECT_THAT(Fetch("PUT", "listed/labels", R"({"labels":{"stable":9}})"),
+              AllOf(StartsWith("400 "), HasSubstr("version 9 of model listed")));
+  EXPECT_EQ(Fetch("GET", "listed/labels"), "200 {}");
+  EXPECT_EQ(SecondVersions(), 400);
 }
 
 TEST_F(FrontendTest, ErrorsNameTheFieldAndChangeNothing) {

@@ -208,14 +208,13 @@ void ModelService::Admin(std::function<Status()> work, std::function<void(Status
 Status ModelService::LoadNow(const std::string& model) {
   const Deadline deadline = std::chrono::steady_clock::now() + options_.load_timeout;
   const std::string context = "failed to load '" + model + "'";
-  serving::ServerConfig config = manager().config();
-  {
+  const Status changed = manager().UpdateConfig([&](serving::ServerConfig* config) {
     MutexLock lock(mutex_);
     const auto former = unloaded_.find(model);
-    if (former != unloaded_.end() && !IsConfigured(config, model)) config.models.push_back(former->second);
-  }
-  std::erase(config.models_root_except, model);
-  if (config != manager().config()) HR_RETURN_IF_ERROR(manager().SetConfig(std::move(config)).WithContext(context));
+    if (former != unloaded_.end() && !IsConfigured(*config, model)) config->models.push_back(former->second);
+    std::erase(config->models_root_except, model);
+  });
+  HR_RETURN_IF_ERROR(changed.WithContext(context));
   manager().PollNow();
   if (!manager().Config(model))
     return InvalidArgument(
@@ -234,16 +233,16 @@ Status ModelService::UnloadNow(const std::string& model) {
     if (std::find(except.begin(), except.end(), model) != except.end()) return OkStatus();
     return NotFound("failed to unload '{}': Request for unknown model: '{}' is not found", model, model);
   }
-  serving::ServerConfig config = manager().config();
-  const auto present = std::find_if(config.models.begin(), config.models.end(),
-                                    [&](const auto& candidate) { return candidate.name == model; });
-  {
-    MutexLock lock(mutex_);
-    if (present != config.models.end()) unloaded_[model] = *present;
-  }
-  if (present != config.models.end()) config.models.erase(present);
-  config.models_root_except.push_back(model);
-  return manager().SetConfig(std::move(config)).WithContext("failed to unload '" + model + "'");
+  const Status changed = manager().UpdateConfig([&](serving::ServerConfig* config) {
+    const auto present = std::ranges::find(config->models, model, &serving::ModelConfig::name);
+    if (present != config->models.end()) {
+      MutexLock lock(mutex_);
+      unloaded_[model] = std::move(*present);
+      config->models.erase(present);
+    }
+    config->models_root_except.push_back(model);
+  });
+  return changed.WithContext("failed to unload '" + model + "'");
 }
 
 const std::vector<std::string>& Extensions() {
