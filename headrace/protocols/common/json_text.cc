@@ -1,16 +1,15 @@
 #include "headrace/protocols/common/json_text.h"
 
-#include <fmt/compile.h>
-
 #include <charconv>
 #include <cmath>
 
 #include "headrace/core/float16.h"
+#include "headrace/protocols/common/float_text.h"
 
 namespace headrace {
 namespace {
 
-constexpr size_t kNumberChars = 32;  // of any number, with room for ".0" and a comma
+constexpr size_t kNumberChars = kFloatChars + 1;  // of any number and a comma
 
 template <class T>
 char* WriteInteger(char* to, T value) {
@@ -18,24 +17,9 @@ char* WriteInteger(char* to, T value) {
 }
 
 template <class T>
-char* WriteFloating(char* to, T value) {
-  if (!std::isfinite(value)) [[unlikely]] {
-    const std::string_view word = std::isnan(value) ? "NaN" : value < 0 ? "-Infinity" : "Infinity";
-    return to + word.copy(to, word.size());
-  }
-  // fmt's shortest digits take a third of the time of std::to_chars'.
-  char* end = fmt::format_to(to, FMT_COMPILE("{}"), value);
-  const bool whole = std::abs(value) < T{1e18} && static_cast<T>(static_cast<int64_t>(value)) == value;
-  if (!whole || std::string_view(to, static_cast<size_t>(end - to)).contains('e')) return end;
-  *end++ = '.';
-  *end++ = '0';
-  return end;
-}
-
-template <class T>
 char* Write(char* to, T value) {
   if constexpr (std::is_floating_point_v<T>)
-    return WriteFloating(to, value);
+    return WriteFloat(to, value);
   else
     return WriteInteger(to, value);
 }
@@ -66,7 +50,7 @@ void AppendNumbers(std::string* out, const T* values, size_t count) {
 
 template <class Convert>
 void AppendHalves(std::string* out, const uint16_t* values, size_t count, Convert convert) {
-  AppendMany(out, count, kNumberChars, [=](char* to, size_t i) { return WriteFloating(to, convert(values[i])); });
+  AppendMany(out, count, kNumberChars, [=](char* to, size_t i) { return WriteFloat(to, convert(values[i])); });
 }
 
 void AppendBools(std::string* out, const uint8_t* values, size_t count) {
@@ -80,9 +64,9 @@ template <class T>
 void AppendComplex(std::string* out, const T* values, size_t count) {
   AppendMany(out, count, 2 * kNumberChars + 4, [values](char* to, size_t i) {
     *to++ = '[';
-    to = WriteFloating(to, values[2 * i]);
+    to = WriteFloat(to, values[2 * i]);
     *to++ = ',';
-    to = WriteFloating(to, values[2 * i + 1]);
+    to = WriteFloat(to, values[2 * i + 1]);
     *to++ = ']';
     return to;
   });

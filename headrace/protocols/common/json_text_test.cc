@@ -1,10 +1,12 @@
 #include "headrace/protocols/common/json_text.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
 #include <cmath>
 #include <limits>
+#include <random>
 
 #include "headrace/base/json.h"
 #include "headrace/core/float16.h"
@@ -34,6 +36,33 @@ TEST(JsonText, WritesFloatsShortestAndAlwaysAsFloats) {
   EXPECT_EQ(Text(1e30), "1e+30");
   EXPECT_EQ(Text(std::numeric_limits<float>::quiet_NaN()), "NaN");
   EXPECT_EQ(Text(-std::numeric_limits<double>::infinity()), "-Infinity");
+}
+
+// What fmt writes, and ".0" behind whole numbers.
+template <class T>
+std::string Expected(T value) {
+  if (!std::isfinite(value)) return std::isnan(value) ? "NaN" : value < 0 ? "-Infinity" : "Infinity";
+  std::string text = fmt::format("{}", value);
+  return text.find_first_of(".e") == std::string::npos ? text + ".0" : text;
+}
+
+TEST(JsonText, FloatsAreWrittenAsFmtDoes) {
+  std::mt19937_64 random(7);
+  for (int i = 0; i < 300'000; i++) {
+    const uint64_t bits = random();
+    ASSERT_EQ(Text(std::bit_cast<double>(bits)), Expected(std::bit_cast<double>(bits)));
+    ASSERT_EQ(Text(std::bit_cast<float>(static_cast<uint32_t>(bits))),
+              Expected(std::bit_cast<float>(static_cast<uint32_t>(bits))));
+    const double plain = static_cast<double>(static_cast<int64_t>(bits) >> (bits % 60)) / std::pow(10.0, bits % 23);
+    ASSERT_EQ(Text(plain), Expected(plain));
+    ASSERT_EQ(Text(static_cast<float>(plain)), Expected(static_cast<float>(plain)));
+  }
+  for (int exponent = -330; exponent < 310; exponent++)
+    for (const double digits : {1.0, 1.5, 9.999999999999999, 123456789.0}) {
+      const double value = digits * std::pow(10.0, exponent);
+      ASSERT_EQ(Text(value), Expected(value));
+      ASSERT_EQ(Text(static_cast<float>(value)), Expected(static_cast<float>(value)));
+    }
 }
 
 TEST(JsonText, FloatsReadBackToTheSameBits) {
