@@ -47,7 +47,7 @@ def ratio(rows, goal, protocol):
     mine = rounds(rows, goal.case, protocol, goal.connections, goal.subject, goal.figure)
     if goal.other == "onnxruntime":
         raw = [row["cpu_us"] for row in rows if row["server"] == "onnxruntime" and row["case"] == goal.case]
-        theirs = dict.fromkeys(mine, raw[0]) if raw else {}
+        theirs = dict.fromkeys(mine, statistics.median(raw)) if raw else {}
     else:
         theirs = rounds(rows, goal.case, protocol, goal.connections, goal.other, goal.figure)
     common = mine.keys() & theirs.keys()

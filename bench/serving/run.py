@@ -76,11 +76,10 @@ def start_servers(case, chosen, log_folder):
 
 def run_case(case, chosen, record, log_folder):
     progress(f"{case}: starting servers")
-    raw = load.raw_onnxruntime(case, chosen.home, chosen.build)
-    record(case=case, server="onnxruntime", cpu_us=raw)
     up = start_servers(case, chosen, log_folder)
     try:
         for protocol in chosen.protocols:
+            record(case=case, server="onnxruntime", cpu_us=load.raw_onnxruntime(case, chosen.home, chosen.build))
             here = [server for server in up if protocol in server.wanted]
             for connections in chosen.load:
                 for server in here:
