@@ -126,8 +126,7 @@ void Predictor::Finish(PredictCall* call, Status status) {
   if (call->servable.wishes(ServableHandle::kShadow) && status.ok() && options_.manager != nullptr)
     shadows_.Submit(call->servable, call->request, call->response, options_.manager->Shadows(call->servable.model()));
   if (call->servable.wishes(ServableHandle::kLog) && options_.log) options_.log(*call, status);
-  InferDone done = std::move(call->done_);  // which may free the call
-  done(std::move(status));
+  InferDone(std::move(call->done_))(std::move(status));  // which may free the call
   if (under_way_.fetch_sub(1, std::memory_order_acq_rel) < 0) under_way_.notify_all();
 }
 

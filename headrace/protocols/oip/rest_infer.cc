@@ -1,5 +1,7 @@
 #include "headrace/protocols/oip/rest_infer.h"
 
+#include <memory>
+
 #include "headrace/net/compression.h"
 #include "headrace/protocols/common/request_origin.h"
 #include "headrace/protocols/oip/json_request.h"
@@ -12,24 +14,24 @@ namespace {
 constexpr std::string_view kJsonLength = "Inference-Header-Content-Length";
 constexpr size_t kSmallestCompressed = 1024;
 
-// One request on its way; deletes itself once it has answered.
+// One request on its way.
 class RestInfer {
  public:
   RestInfer(const ModelService& service, net::HttpRequest& request, net::HttpResponder responder)
       : service_(service), request_(request), responder_(std::move(responder)) {}
 
-  Status Start(std::string_view model, std::string_view version) {
+  Status Prepare(std::string_view model, std::string_view version) {
     HR_ASSIGN_OR_RETURN(predict_.servable, service_.Find(model, version, RouteKey(model, version)));
     const std::string_view body = request_.body_text();
     HR_ASSIGN_OR_RETURN(const size_t json_bytes, JsonBytes(request_.header(kJsonLength), body.size()));
     HR_RETURN_IF_ERROR(ReadInferRequest(body, json_bytes, model, &arena_, &call_));
     predict_.origin = OriginOf(request_);
-    HR_RETURN_IF_ERROR(service_.Prepare(call_, &arena_, Deadline::max(), &predict_));
-    service_.predictor().Predict(&predict_, [this](Status status) {
-      Finish(std::move(status));
-      delete this;
-    });
-    return OkStatus();
+    return service_.Prepare(call_, &arena_, Deadline::max(), &predict_);
+  }
+  // `self` is this; it ends once it has answered.
+  void Run(std::unique_ptr<RestInfer> self) {
+    service_.predictor().Predict(&predict_,
+                                 [self = std::move(self)](Status status) { self->Finish(std::move(status)); });
   }
   void Fail(const Status& status) { SendError(status, std::move(responder_)); }
 
@@ -84,11 +86,10 @@ class RestInfer {
 
 void HandleInfer(const ModelService& service, std::string_view model, std::string_view version,
                  net::HttpRequest& request, net::HttpResponder responder) {
-  auto* infer = new RestInfer(service, request, std::move(responder));
-  if (const Status status = infer->Start(model, version); !status.ok()) {
-    infer->Fail(status);
-    delete infer;
-  }
+  auto infer = std::make_unique<RestInfer>(service, request, std::move(responder));
+  if (const Status status = infer->Prepare(model, version); !status.ok()) return infer->Fail(status);
+  RestInfer& call = *infer;
+  call.Run(std::move(infer));
 }
 
 }  // namespace headrace::oip

@@ -48,14 +48,14 @@ Status Fill(const ExampleCall& call, const std::vector<ExampleTask>& tasks, wire
   return OkStatus();
 }
 
-// One call on its way; deletes itself once it has answered.
+// One call on its way.
 template <class Request, class Response>
 class GrpcExamples {
  public:
   GrpcExamples(const ModelServer& server, net::ProtoCall<Request, Response> call)
       : server_(server), grpc_(std::move(call)), tasks_(TasksOf(grpc_.request())) {}
 
-  Status Start() {
+  Status Prepare() {
     if (!HasSpec(grpc_.request())) return InvalidArgument("Missing ModelSpec");
     HR_RETURN_IF_ERROR(CheckTasks(tasks_));
     HR_ASSIGN_OR_RETURN(auto servable, FindServable(server_, ViewOf(tasks_.front().spec), grpc_.call()));
@@ -64,12 +64,14 @@ class GrpcExamples {
       HR_ASSIGN_OR_RETURN(const Signature* signature, FindSignature(call_->servable(), task.spec.signature_name()));
       HR_RETURN_IF_ERROR(call_->Add(signature, task.method, grpc_.call().deadline()));
     }
-    call_->Run(server_.predictor, [this](Status status) {
-      if (status.ok()) status = Fill(*call_, tasks_, &grpc_.response());
-      Finish(std::move(status));
-      delete this;
-    });
     return OkStatus();
+  }
+  // `self` is this; it ends once it has answered.
+  void Run(std::unique_ptr<GrpcExamples> self) {
+    call_->Run(server_.predictor, [self = std::move(self)](Status status) {
+      if (status.ok()) status = Fill(*self->call_, self->tasks_, &self->grpc_.response());
+      self->Finish(std::move(status));
+    });
   }
   void Finish(Status status) { grpc_.Finish(TruncateMessage(std::move(status))); }
 
@@ -84,11 +86,10 @@ template <class Request, class Response>
 void AddMethod(const ModelServer& server, const std::string& name, net::GrpcServices* services) {
   net::AddProtoMethod<Request, Response>(
       *services, "tensorflow.serving.PredictionService", name, [&server](net::ProtoCall<Request, Response> call) {
-        auto* examples = new GrpcExamples<Request, Response>(server, std::move(call));
-        Status status = examples->Start();
-        if (status.ok()) return;
-        examples->Finish(std::move(status));
-        delete examples;
+        auto examples = std::make_unique<GrpcExamples<Request, Response>>(server, std::move(call));
+        if (Status status = examples->Prepare(); !status.ok()) return examples->Finish(std::move(status));
+        auto& running = *examples;
+        running.Run(std::move(examples));
       });
 }
 

@@ -1,5 +1,6 @@
 #include "headrace/protocols/tfserving/rest_examples.h"
 
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -14,25 +15,24 @@
 namespace headrace::tfserving {
 namespace {
 
-// One request on its way; deletes itself once it has answered.
+// One request on its way.
 class RestExamples {
  public:
   RestExamples(const ModelServer& server, bool classify, net::HttpResponder responder)
       : server_(server), classify_(classify), responder_(std::move(responder)) {}
 
-  Status Start(const RestPath& path, net::HttpRequest& request) {
+  Status Prepare(const RestPath& path, net::HttpRequest& request) {
     std::string name;
     HR_RETURN_IF_ERROR(DecodeExamples(request.body_text(), &name, &input_));
     HR_ASSIGN_OR_RETURN(auto servable, FindServable(server_, path, request));
     HR_ASSIGN_OR_RETURN(const Signature* signature, FindRestSignature(servable, name));
     call_.emplace(std::move(servable), input_, OriginOf(request));
-    HR_RETURN_IF_ERROR(call_->Add(signature, classify_ ? kClassifyMethod : kRegressMethod,
-                                  std::chrono::steady_clock::now() + server_.options.rest_timeout));
-    call_->Run(server_.predictor, [this](Status status) {
-      Finish(std::move(status));
-      delete this;
-    });
-    return OkStatus();
+    return call_->Add(signature, classify_ ? kClassifyMethod : kRegressMethod,
+                      std::chrono::steady_clock::now() + server_.options.rest_timeout);
+  }
+  // `self` is this; it ends once it has answered.
+  void Run(std::unique_ptr<RestExamples> self) {
+    call_->Run(server_.predictor, [self = std::move(self)](Status status) { self->Finish(std::move(status)); });
   }
   void Fail(const Status& status) { SendError(status, std::move(responder_)); }
 
@@ -66,11 +66,10 @@ class RestExamples {
 
 void HandleExamples(const ModelServer& server, const RestPath& path, net::HttpRequest& request,
                     net::HttpResponder responder) {
-  auto* examples = new RestExamples(server, path.action == RestAction::kClassify, std::move(responder));
-  if (const Status status = examples->Start(path, request); !status.ok()) {
-    examples->Fail(status);
-    delete examples;
-  }
+  auto examples = std::make_unique<RestExamples>(server, path.action == RestAction::kClassify, std::move(responder));
+  if (const Status status = examples->Prepare(path, request); !status.ok()) return examples->Fail(status);
+  RestExamples& call = *examples;
+  call.Run(std::move(examples));
 }
 
 }  // namespace headrace::tfserving

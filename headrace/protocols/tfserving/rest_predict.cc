@@ -1,5 +1,6 @@
 #include "headrace/protocols/tfserving/rest_predict.h"
 
+#include <memory>
 #include <utility>
 
 #include "headrace/protocols/common/arena.h"
@@ -19,23 +20,23 @@ class RestSignatures final : public SignatureFinder {
   const serving::ServableHandle& servable_;
 };
 
-// One request on its way; deletes itself once it has answered.
+// One request on its way.
 class RestPredict {
  public:
   RestPredict(const ModelServer& server, net::HttpResponder responder)
       : server_(server), responder_(std::move(responder)) {}
 
-  Status Start(const RestPath& path, net::HttpRequest& request) {
+  Status Prepare(const RestPath& path, net::HttpRequest& request) {
     HR_ASSIGN_OR_RETURN(call_.servable, FindServable(server_, path, request));
     RestSignatures signatures(call_.servable);
     HR_ASSIGN_OR_RETURN(format_, DecodePredict(request.body_text(), signatures, &arena_, &call_.request));
     call_.origin = OriginOf(request);
     call_.request.deadline = std::chrono::steady_clock::now() + server_.options.rest_timeout;
-    server_.predictor->Predict(&call_, [this](Status status) {
-      Finish(std::move(status));
-      delete this;
-    });
     return OkStatus();
+  }
+  // `self` is this; it ends once it has answered.
+  void Run(std::unique_ptr<RestPredict> self) {
+    server_.predictor->Predict(&call_, [self = std::move(self)](Status status) { self->Finish(std::move(status)); });
   }
   void Fail(const Status& status) { SendError(status, std::move(responder_)); }
 
@@ -75,11 +76,10 @@ Result<const Signature*> FindRestSignature(const serving::ServableHandle& servab
 
 void HandlePredict(const ModelServer& server, const RestPath& path, net::HttpRequest& request,
                    net::HttpResponder responder) {
-  auto* predict = new RestPredict(server, std::move(responder));
-  if (const Status status = predict->Start(path, request); !status.ok()) {
-    predict->Fail(status);
-    delete predict;
-  }
+  auto predict = std::make_unique<RestPredict>(server, std::move(responder));
+  if (const Status status = predict->Prepare(path, request); !status.ok()) return predict->Fail(status);
+  RestPredict& call = *predict;
+  call.Run(std::move(predict));
 }
 
 }  // namespace headrace::tfserving
