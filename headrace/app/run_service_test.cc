@@ -214,6 +214,7 @@ TEST_F(RunServiceTest, WhoWaitsForTheSameWorkCanBeCancelled) {
   const auto second = parts.service->Create(request);
   ASSERT_TRUE(first && second);
   while (!waits) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_EQ(TasksOf(*parts.service, second->id).at("slow-0").state, TaskState::kRunning);
   ASSERT_EQ(parts.service->Terminate(second->id), OkStatus());
   EXPECT_EQ(parts.service->Wait(second->id)->state, RunState::kCanceled);
   EXPECT_EQ(parts.service->Get(first->id)->state, RunState::kRunning);

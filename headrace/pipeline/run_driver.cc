@@ -287,8 +287,23 @@ bool RunDriver::TakeTurn(int node, LeafTry* leaf) {
   }
   leaf->turn = service_->in_flight_.Enter(fixed_.pipeline + '\n' + leaf->record.cache_key, waiter);
   if (leaf->turn) return waiter->Disarm();
+  SaveWaiting(node, *waiter);
   TellProgress(node, "the same work is under way; waiting for its result");
   return false;
+}
+
+// The task is to be seen as one that runs, though no try of it has begun. Once woken it takes the mutex before it
+// records anything, so that this never comes behind that.
+void RunDriver::SaveWaiting(int node, const SingleFlight::Waiter& waiter) {
+  const MutexLock lock(mutex_);
+  const TaskNode& task = scheduler_->node(node);
+  if (waiter.woken() || suspended_ || records_.contains(task.path)) return;
+  TaskRecord record = RecordOf(task);
+  record.started = service_->options_.clock->Now();
+  const Status status = service_->store_->database().Transact(
+      [&](Transaction& transaction) { return service_->store_->SaveTask(transaction, run_, &record); });
+  if (!status.ok()) HR_LOG(err, "run {}: task {} could not be saved: {}", run_.id, task.path, status.ToString());
+  records_[task.path] = std::move(record);
 }
 
 void RunDriver::Submit(int node, std::shared_ptr<LeafTry> leaf) {

@@ -53,6 +53,7 @@ class RunDriver : public std::enable_shared_from_this<RunDriver> {
   void Launch(int node, LeafTry leaf);
   bool EndsFromCache(int node, LeafTry* leaf);
   bool TakeTurn(int node, LeafTry* leaf);
+  void SaveWaiting(int node, const SingleFlight::Waiter& waiter);
   void Submit(int node, std::shared_ptr<LeafTry> leaf);
   void Finish(int node, std::shared_ptr<LeafTry> leaf, TaskResult result);
   void Fail(int node, LeafTry* leaf, const Status& status);

@@ -25,6 +25,8 @@ class SingleFlight {
     }
     // True when it had not been woken, and now never will be.
     bool Disarm() { return !done_.exchange(true); }
+    // Or disarmed.
+    bool woken() const { return done_; }
 
    private:
     std::function<void()> wake_;
