@@ -1,5 +1,4 @@
 """What is measured of headrace alone: a version's lookup, and latency while versions are swapped."""
-import dataclasses
 import json
 import pathlib
 import subprocess

@@ -113,11 +113,14 @@ class RunServiceTest : public testing::Test {
     return out;
   }
 
-  void AwaitCount(const std::string& name) {
+  static void Await(const std::function<bool()>& condition, const std::string& what) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-    while (!Count().contains(name) && std::chrono::steady_clock::now() < deadline)
+    while (!condition() && std::chrono::steady_clock::now() < deadline)
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    ASSERT_TRUE(Count().contains(name)) << name << " did not start";
+    ASSERT_TRUE(condition()) << "waited for " << what;
+  }
+  void AwaitCount(const std::string& name) {
+    Await([&] { return Count().contains(name); }, name + " to start");
   }
 
   TempDir folder_;
@@ -210,10 +213,10 @@ TEST_F(RunServiceTest, WhoWaitsForTheSameWorkCanBeCancelled) {
   CreateRunRequest request;
   request.spec = Same(1, 60).Spec();
   const auto first = parts.service->Create(request);
-  while (Count()["slow"] == 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  AwaitCount("slow");
   const auto second = parts.service->Create(request);
   ASSERT_TRUE(first && second);
-  while (!waits) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  Await([&] { return waits.load(); }, "the second run's task to wait");
   EXPECT_EQ(TasksOf(*parts.service, second->id).at("slow-0").state, TaskState::kRunning);
   ASSERT_EQ(parts.service->Terminate(second->id), OkStatus());
   EXPECT_EQ(parts.service->Wait(second->id)->state, RunState::kCanceled);
