@@ -37,6 +37,24 @@ class Descriptor {
 
 constexpr int kParentDied = SIGUSR1;
 
+// System calls as they are, for the processes made by a fork of this threaded one. The kernel copies the table of
+// descriptors before the memory, so what a wrapper (a sanitizer's, say) remembers of a descriptor may be of one that
+// another thread opened in between and the fork does not have.
+namespace plain {
+int Open(const char* path, int flags) { return static_cast<int>(::syscall(SYS_openat, AT_FDCWD, path, flags)); }
+ssize_t Read(int fd, void* to, size_t size) { return ::syscall(SYS_read, fd, to, size); }
+ssize_t Write(int fd, const void* from, size_t size) { return ::syscall(SYS_write, fd, from, size); }
+void Close(int fd) { ::syscall(SYS_close, fd); }
+bool Duplicate(int from, int to) {
+  // dup3 refuses equal numbers, which dup2 would leave as they are and closing on exec.
+  if (from == to) return ::syscall(SYS_fcntl, from, F_SETFD, 0) == 0;
+  return ::syscall(SYS_dup3, from, to, 0) >= 0;
+}
+[[noreturn]] void Exit(int code) {
+  while (true) ::syscall(SYS_exit_group, code);
+}
+}  // namespace plain
+
 // Everything that the supervisor and the task need, laid out before the fork: after it, nothing allocates.
 struct Prepared {
   const char* program = nullptr;
@@ -57,25 +75,26 @@ struct Prepared {
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  const int null = ::open("/dev/null", O_RDONLY);
-  const bool ready = null >= 0 && ::dup2(null, STDIN_FILENO) >= 0 && ::dup2(prepared.output, STDOUT_FILENO) >= 0 &&
-                     ::dup2(prepared.output, STDERR_FILENO) >= 0 && ::chdir(prepared.work_dir) == 0;
+  const int null = plain::Open("/dev/null", O_RDONLY);
+  const bool ready = null >= 0 && plain::Duplicate(null, STDIN_FILENO) &&
+                     plain::Duplicate(prepared.output, STDOUT_FILENO) &&
+                     plain::Duplicate(prepared.output, STDERR_FILENO) && ::chdir(prepared.work_dir) == 0;
   if (ready) {
     ::syscall(SYS_close_range, 3U, ~0U, 4U);  // CLOSE_RANGE_CLOEXEC
     ::execve(prepared.program, prepared.argv.data(), prepared.env.data());
   }
   const int error = errno;
-  if (::write(prepared.error, &error, sizeof(error)) < 0) ::_exit(126);
-  ::_exit(127);
+  if (plain::Write(prepared.error, &error, sizeof(error)) < 0) plain::Exit(126);
+  plain::Exit(127);
 }
 
 // SIGKILL to every child of this process. False when the kernel does not say which they are.
 bool KillChildren() {
-  const int fd = ::open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+  const int fd = plain::Open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
   if (fd < 0) return false;
   char text[4096];
-  const ssize_t size = ::read(fd, text, sizeof(text) - 1);
-  ::close(fd);
+  const ssize_t size = plain::Read(fd, text, sizeof(text) - 1);
+  plain::Close(fd);
   pid_t pid = 0;
   for (ssize_t i = 0; i < size; i++) {
     if (text[i] >= '0' && text[i] <= '9') {
@@ -103,11 +122,11 @@ void KillTree(pid_t task) {
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   ::prctl(PR_SET_PDEATHSIG, kParentDied);
   ::prctl(PR_SET_NAME, "headrace-task");
-  if (::getppid() != prepared.parent) ::_exit(128 + SIGKILL);
+  if (::getppid() != prepared.parent) plain::Exit(128 + SIGKILL);
   const pid_t task = ::_Fork();
   if (task == 0) Exec(prepared);
   ::syscall(SYS_close_range, 0U, ~0U, 0U);
-  if (task < 0) ::_exit(126);
+  if (task < 0) plain::Exit(126);
 
   sigset_t waited;
   sigfillset(&waited);
@@ -120,7 +139,7 @@ void KillTree(pid_t task) {
     while ((pid = ::waitpid(-1, &status, WNOHANG)) > 0) {
       if (pid != task) continue;
       KillTree(task);
-      ::_exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+      plain::Exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
     }
     const bool orphaned = ::getppid() != prepared.parent;
     if (signal == SIGTERM && grace_ms < 0) {
@@ -131,7 +150,7 @@ void KillTree(pid_t task) {
     }
     if (signal == kParentDied || orphaned || grace_ms == 0) {
       KillTree(task);
-      ::_exit(128 + SIGKILL);
+      plain::Exit(128 + SIGKILL);
     }
   }
 }
