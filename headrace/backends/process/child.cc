@@ -255,6 +255,7 @@ Result<ChildExit> RunChild(const ChildSpec& spec, const StopToken& stop, Duratio
   HR_ASSIGN_OR_UNEXPECTED(const std::string program, FindProgram(spec.argv[0], spec.env, spec.work_dir));
   std::vector<std::string> argv = spec.argv;
   std::vector<std::string> env;
+  env.reserve(spec.env.size());
   for (const auto& [name, value] : spec.env) env.push_back(name + "=" + value);
   int output_pipe[2];
   int error_pipe[2];
