@@ -75,11 +75,11 @@ class ModelManager::Impl {
     return Apply(std::move(next), wait);
   }
 
-  Status Update(const std::function<void(ServerConfig*)>& change) {
+  Status Update(const std::function<void(ServerConfig*)>& change, Deadline wait) {
     MutexLock one_at_a_time(reload_mutex_);
     ServerConfig next = config();
     change(&next);
-    return next == config() ? OkStatus() : Apply(std::move(next), Deadline::min());
+    return next == config() ? OkStatus() : Apply(std::move(next), wait);
   }
 
   ServerConfig config() const {
@@ -220,7 +220,9 @@ ModelManager::~ModelManager() = default;
 
 Status ModelManager::SetConfig(ServerConfig config, Deadline wait) { return impl_->SetConfig(std::move(config), wait); }
 
-Status ModelManager::UpdateConfig(const std::function<void(ServerConfig*)>& change) { return impl_->Update(change); }
+Status ModelManager::UpdateConfig(const std::function<void(ServerConfig*)>& change, Deadline wait) {
+  return impl_->Update(change, wait);
+}
 
 ServerConfig ModelManager::config() const { return impl_->config(); }
 

@@ -82,7 +82,7 @@ class ModelManager {
   // another.
   Status SetConfig(ServerConfig config, Deadline wait = Deadline::min());
   // SetConfig of what `change` makes of the present configuration, with no other call between the two.
-  Status UpdateConfig(const std::function<void(ServerConfig*)>& change);
+  Status UpdateConfig(const std::function<void(ServerConfig*)>& change, Deadline wait = Deadline::min());
   ServerConfig config() const;
   // Replaces one model's labels, or its traffic policy, atomically, until the next SetConfig that names the model; of
   // one found below `models_root`, until it is gone. kNotFound for an unknown model, kInvalidArgument for what Validate

@@ -188,17 +188,25 @@ TEST_F(ModelManagerTest, ABadReloadChangesNothing) {
   PublishAdd(Base("bad"), "1", "broken");
   Start(Config("m"));
   const ServerConfig before = manager_->config();
+  ASSERT_TRUE(Reaches(1, VersionState::kAvailable));
+  const auto unloads = std::make_shared<std::atomic<int>>(0);
+  manager_->AddListener([unloads](const VersionEvent& event) {
+    *unloads += event.model == "m" && event.status.state == VersionState::kUnloading;
+  });
   ModelConfig moved = Config("m");
   moved.base_path = Base("elsewhere");
   ModelConfig labelled = Config("m");
   labelled.labels = {{"canary", 9}};
+  ModelConfig absent = Config("m");
+  absent.versions = {.kind = VersionPolicy::Kind::kSpecific, .versions = {7}};
   for (const auto& models : std::vector<std::vector<ModelConfig>>{
-           {Config("bad")}, {Config("m"), Config("absent")}, {moved}, {labelled}, {Config("m"), Config("m")}}) {
+           {Config("bad")}, {Config("m"), Config("absent")}, {moved}, {absent}, {labelled}, {Config("m"), Config("m")}}) {
     EXPECT_NE(manager_->SetConfig(Serve(models), In(seconds(10))), OkStatus());
     EXPECT_EQ(manager_->config(), before);
     EXPECT_EQ(manager_->Models(), std::vector<std::string>{"m"});
     EXPECT_EQ(Ask({.model = "m"}), 2);
   }
+  EXPECT_EQ(*unloads, 0);
 }
 
 TEST_F(ModelManagerTest, AGoodReloadWaitsForTheNewAndDropsTheOld) {

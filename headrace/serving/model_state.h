@@ -57,7 +57,8 @@ struct Actions {
 void Aspire(ModelRecord* model, const std::vector<FoundVersion>& wanted,
             const std::map<std::string, std::string>& fingerprints);
 
-// What to do now. A version that is wanted no more stays until a wanted one is AVAILABLE, or none is wanted at all.
+// What to do now. A version that is wanted no more stays until a wanted one is AVAILABLE, or none is wanted at all, and
+// until the base path of the present configuration has been looked at.
 Actions Plan(ModelRecord* model, Deadline now);
 
 // Forgets the longest ended versions beyond `keep`.

@@ -255,6 +255,31 @@ def test_repository(serve, tmp_path):
             http.load_model("minus")
 
 
+def test_load_with_the_clients_own_files(serve, tmp_path):
+    write_model(tmp_path / "models" / "plus", 1, 1.0)
+    write_model(tmp_path / "mine", 3, 100.0)
+    files = {"file:3/model.onnx": (tmp_path / "mine" / "3" / "model.onnx").read_bytes()}
+    broken = {"file:4/model.onnx": b"no model"}
+    config = json.dumps({"backend": "onnxruntime", "max_batch_size": 8})
+    server = serve("--model_name=plus", f"--model_base_path={tmp_path}/models/plus")
+    doors = {tritonclient.http: running_http(server), tritonclient.grpc: running_grpc(server)}
+    for library, address in doors.items():
+        with library.InferenceServerClient(address) as client:
+            def answer():
+                return client.infer("plus", [plus_input(library, [2])]).as_numpy("y").tolist()
+
+            client.load_model("plus", config=config, files=files)
+            assert answer() == [102.0]
+            with pytest.raises(InferenceServerException, match="failed to load 'plus'"):
+                client.load_model("plus", config=config, files=broken)
+            assert answer() == [102.0]
+            client.load_model("plus", config=json.dumps(
+                {"backend": "onnxruntime", "version_policy": {"specific": {"versions": [1]}}}))
+            assert answer() == [3.0]
+            client.load_model("plus")
+            assert answer() == [3.0]
+
+
 @pytest.mark.parametrize("binary", [False, True])
 @pytest.mark.parametrize("door", ["rest", "grpc"])
 def test_kserve(server, door, binary):

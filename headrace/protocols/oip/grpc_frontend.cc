@@ -69,30 +69,38 @@ void AddModelMethods(ModelService* service, net::GrpcServices* services) {
       });
 }
 
-template <class Request>
-Status CheckControl(const Request& request) {
-  for (const auto& [key, value] : request.parameters())
-    if (key != "unload_dependents")
-      return Unimplemented(
-          "parameter '{}': a model's configuration and files are not taken from requests; put them into its base path",
-          key);
+Result<ModelOverride> ReadLoad(const inference::RepositoryModelLoadRequest& request) {
+  ModelOverride override;
+  for (const auto& [name, parameter] : request.parameters()) {
+    const bool file = name.starts_with("file:");
+    if (file ? !parameter.has_bytes_param() : !parameter.has_string_param())
+      return std::unexpected(InvalidArgument("parameter '{}': expected {}", name, file ? "bytes" : "a string"));
+    HR_UNEXPECTED_IF_ERROR(
+        AddLoadParameter(name, file ? parameter.bytes_param() : parameter.string_param(), &override));
+  }
+  return override;
+}
+
+Status CheckUnload(const inference::RepositoryModelUnloadRequest& request) {
+  for (const auto& [name, value] : request.parameters())
+    if (name != "unload_dependents")
+      return InvalidArgument("Unrecognized unload parameter '{}'; expected 'unload_dependents'", name);
   return OkStatus();
 }
 
-// Load or unload: starts control(name, done) and answers when it is done.
+// Load or unload: starts control(name, request, done), which answers when it is done.
 template <class Request, class Response, class Control>
 void AddControl(net::GrpcServices* services, const std::string& name, void (Response::*set_done)(bool),
                 Control control) {
   using Call = net::ProtoCall<Request, Response>;
   net::AddProtoMethod<Request, Response>(*services, std::string(kService), name, [set_done, control](Call raw) {
     const auto call = std::make_shared<Call>(std::move(raw));
-    if (const Status status = CheckControl(call->request()); !status.ok()) return call->Finish(status);
     // KServe's message has the model's name where Triton's has the repository's.
     const Request& request = call->request();
     const std::string& model = request.model_name().empty() ? request.repository_name() : request.model_name();
     call->response().set_model_name(model);
     (call->response().*set_done)(true);
-    control(model, [call](const Status& status) { call->Finish(status); });
+    control(model, request, [call](const Status& status) { call->Finish(status); });
   });
 }
 
@@ -104,10 +112,17 @@ void AddRepositoryMethods(ModelService* service, net::GrpcServices* services) {
       });
   AddControl<inference::RepositoryModelLoadRequest, inference::RepositoryModelLoadResponse>(
       services, "RepositoryModelLoad", &inference::RepositoryModelLoadResponse::set_isloaded,
-      [service](const std::string& model, auto done) { service->Load(model, std::move(done)); });
+      [service](const std::string& model, const auto& request, const auto& done) {
+        auto override = ReadLoad(request);
+        if (!override) return done(override.error());
+        service->repository().Load(model, *std::move(override), done);
+      });
   AddControl<inference::RepositoryModelUnloadRequest, inference::RepositoryModelUnloadResponse>(
       services, "RepositoryModelUnload", &inference::RepositoryModelUnloadResponse::set_isunloaded,
-      [service](const std::string& model, auto done) { service->Unload(model, std::move(done)); });
+      [service](const std::string& model, const auto& request, const auto& done) {
+        if (const Status status = CheckUnload(request); !status.ok()) return done(status);
+        service->repository().Unload(model, done);
+      });
 }
 
 void AddSettingMethods(ModelService* service, net::GrpcServices* services) {

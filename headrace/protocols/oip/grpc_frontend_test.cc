@@ -173,6 +173,27 @@ TEST_F(GrpcFrontendTest, ControlsTheRepositoryForBothKindsOfClient) {
   EXPECT_EQ(index.models(0).state(), "READY");
 }
 
+TEST_F(GrpcFrontendTest, LoadsFilesThatTheClientGives) {
+  inference::RepositoryModelLoadRequest load;
+  load.set_model_name("plus");
+  (*load.mutable_parameters())["config"].set_string_param("{}");
+  (*load.mutable_parameters())["file:6/add.txt"].set_bytes_param("10");
+  inference::RepositoryModelLoadResponse loaded;
+  const grpc::Status status = stub_->RepositoryModelLoad(&context_, load, &loaded);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  grpc::ClientContext second;
+  inference::ModelMetadataRequest request;
+  request.set_name("plus");
+  inference::ModelMetadataResponse metadata;
+  ASSERT_TRUE(stub_->ModelMetadata(&second, request, &metadata).ok());
+  EXPECT_THAT(metadata.versions(), testing::ElementsAre("6"));
+  (*load.mutable_parameters())["file:6/add.txt"].set_string_param("10");
+  grpc::ClientContext third;
+  const grpc::Status refused = stub_->RepositoryModelLoad(&third, load, &loaded);
+  EXPECT_EQ(refused.error_code(), grpc::INVALID_ARGUMENT);
+  EXPECT_EQ(refused.error_message(), "parameter 'file:6/add.txt': expected bytes");
+}
+
 TEST_F(GrpcFrontendTest, ChangesTheLogLevel) {
   inference::LogSettingsRequest request;
   (*request.mutable_settings())["log_verbose_level"].set_uint32_param(1);

@@ -61,13 +61,10 @@ std::string Reason(const VersionStatus& status) {
   return status.error.ok() ? "unloaded" : status.error.message();
 }
 
-bool IsConfigured(const serving::ServerConfig& config, std::string_view name) {
-  return std::any_of(config.models.begin(), config.models.end(), [&](const auto& model) { return model.name == name; });
-}
-
 }  // namespace
 
-ModelService::ModelService(ModelServiceOptions options) : options_(std::move(options)) {}
+ModelService::ModelService(ModelServiceOptions options)
+    : options_(std::move(options)), repository_(options_.manager, options_.load_timeout) {}
 
 Result<ServableHandle> ModelService::Find(std::string_view model, std::string_view version,
                                           std::string_view route_key) const {
@@ -190,60 +187,6 @@ std::vector<IndexEntry> ModelService::Index(bool ready_only) const {
 }
 
 std::vector<std::string> ModelService::Models() const { return manager().Models(); }
-
-void ModelService::Load(std::string model, std::function<void(Status)> done) {
-  Admin([this, model = std::move(model)] { return LoadNow(model); }, std::move(done));
-}
-
-void ModelService::Unload(std::string model, std::function<void(Status)> done) {
-  Admin([this, model = std::move(model)] { return UnloadNow(model); }, std::move(done));
-}
-
-void ModelService::Admin(std::function<Status()> work, std::function<void(Status)> done) {
-  const auto shared = std::make_shared<std::function<void(Status)>>(std::move(done));
-  const Status submitted = admin_.Submit([work = std::move(work), shared] { (*shared)(work()); });
-  if (!submitted.ok()) (*shared)(submitted);
-}
-
-Status ModelService::LoadNow(const std::string& model) {
-  const Deadline deadline = std::chrono::steady_clock::now() + options_.load_timeout;
-  const std::string context = "failed to load '" + model + "'";
-  const Status changed = manager().UpdateConfig([&](serving::ServerConfig* config) {
-    MutexLock lock(mutex_);
-    const auto former = unloaded_.find(model);
-    if (former != unloaded_.end() && !IsConfigured(*config, model)) config->models.push_back(former->second);
-    std::erase(config->models_root_except, model);
-  });
-  HR_RETURN_IF_ERROR(changed.WithContext(context));
-  manager().PollNow();
-  if (!manager().Config(model))
-    return InvalidArgument(
-        "{}, failed to poll from model repository: no model of that name is configured or in the "
-        "models folder",
-        context);
-  HR_RETURN_IF_ERROR(manager().WaitAvailable({model}, deadline).WithContext(context));
-  MutexLock lock(mutex_);
-  unloaded_.erase(model);
-  return OkStatus();
-}
-
-Status ModelService::UnloadNow(const std::string& model) {
-  if (!manager().Config(model)) {
-    const auto except = manager().config().models_root_except;
-    if (std::find(except.begin(), except.end(), model) != except.end()) return OkStatus();
-    return NotFound("failed to unload '{}': Request for unknown model: '{}' is not found", model, model);
-  }
-  const Status changed = manager().UpdateConfig([&](serving::ServerConfig* config) {
-    const auto present = std::ranges::find(config->models, model, &serving::ModelConfig::name);
-    if (present != config->models.end()) {
-      MutexLock lock(mutex_);
-      unloaded_[model] = std::move(*present);
-      config->models.erase(present);
-    }
-    config->models_root_except.push_back(model);
-  });
-  return changed.WithContext("failed to unload '" + model + "'");
-}
 
 const std::vector<std::string>& Extensions() {
   static const std::vector<std::string> extensions = {"classification",      "model_repository", "schedule_policy",

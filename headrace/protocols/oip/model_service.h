@@ -2,16 +2,13 @@
 // protocol's names, metadata, statistics, the repository. Messages are Triton's.
 #pragma once
 #include <functional>
-#include <map>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "headrace/base/mutex.h"
-#include "headrace/base/thread_pool.h"
 #include "headrace/protocols/oip/infer_call.h"
 #include "headrace/protocols/oip/log_settings.h"
+#include "headrace/protocols/oip/repository.h"
 #include "headrace/serving/model_manager.h"
 #include "headrace/serving/predictor.h"
 
@@ -88,27 +85,18 @@ class ModelService {
   std::vector<IndexEntry> Index(bool ready_only) const;
   std::vector<std::string> Models() const;
 
-  // Loads a model that was unloaded, or looks again for its versions; unloads it until it is loaded again. They run on
-  // a thread of their own and call `done` there.
-  void Load(std::string model, std::function<void(Status)> done);
-  void Unload(std::string model, std::function<void(Status)> done);
-
   LogControl& log() { return log_; }
+  Repository& repository() { return repository_; }
   const ModelServiceOptions& options() const { return options_; }
   serving::Predictor& predictor() const { return *options_.predictor; }
   serving::ModelManager& manager() const { return *options_.manager; }
 
  private:
   Status Unknown(std::string_view model, std::string_view version, const Status& lookup) const;
-  Status LoadNow(const std::string& model);
-  Status UnloadNow(const std::string& model);
-  void Admin(std::function<Status()> work, std::function<void(Status)> done);
 
   const ModelServiceOptions options_;
   LogControl log_;
-  mutable Mutex mutex_;
-  std::map<std::string, serving::ModelConfig> unloaded_ HR_GUARDED_BY(mutex_);  // of those not found in a folder
-  ThreadPool admin_{"hr-oip-admin", 1, 64};
+  Repository repository_;
 };
 
 // The extensions that ServerMetadata lists.

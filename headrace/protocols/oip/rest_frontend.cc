@@ -1,5 +1,6 @@
 #include "headrace/protocols/oip/rest_frontend.h"
 
+#include "headrace/protocols/common/base64.h"
 #include "headrace/protocols/oip/rest_infer.h"
 #include "headrace/protocols/oip/rest_json.h"
 #include "headrace/protocols/oip/rest_path.h"
@@ -63,26 +64,56 @@ Result<json::value> Index(const ModelService& service, const net::HttpRequest& r
   return IndexJson(service.Index(ready.value_or(false)));
 }
 
-Status CheckLoad(const net::HttpRequest& request) {
-  HR_ASSIGN_OR_RETURN(const json::object body, BodyObject(request));
-  const json::value* parameters = body.if_contains("parameters");
-  if (parameters == nullptr || !parameters->is_object() || parameters->as_object().empty()) return OkStatus();
-  for (const auto& [key, value] : parameters->as_object())
+Result<json::object> Parameters(const net::HttpRequest& request) {
+  HR_ASSIGN_OR_UNEXPECTED(json::object body, BodyObject(request));
+  json::value* parameters = body.if_contains("parameters");
+  if (parameters == nullptr || parameters->is_null()) return json::object();
+  if (!parameters->is_object()) return std::unexpected(InvalidArgument("parameters: expected an object"));
+  return std::move(parameters->as_object());
+}
+
+Result<ModelOverride> ReadLoad(const net::HttpRequest& request) {
+  HR_ASSIGN_OR_UNEXPECTED(const json::object parameters, Parameters(request));
+  ModelOverride override;
+  Arena arena;
+  for (const auto& [key, value] : parameters) {
+    const std::string_view name = key;
+    if (!value.is_string()) return std::unexpected(InvalidArgument("parameters: '{}' is not a string", name));
+    std::string_view text = value.as_string();
+    if (name.starts_with("file:")) {
+      const auto bytes = DecodeBase64(text, &arena);
+      if (!bytes) return std::unexpected(bytes.error().WithContext(name));
+      text = *bytes;
+    }
+    HR_UNEXPECTED_IF_ERROR(AddLoadParameter(name, std::string(text), &override));
+  }
+  return override;
+}
+
+Status CheckUnload(const net::HttpRequest& request) {
+  HR_ASSIGN_OR_RETURN(const json::object parameters, Parameters(request));
+  for (const auto& [key, value] : parameters)
     if (key != "unload_dependents")
-      return Unimplemented(
-          "parameter '{}': a model's configuration and files are not taken from requests; put them into "
-          "its base path",
-          std::string_view(key));
+      return InvalidArgument("Unrecognized unload parameter '{}'; expected 'unload_dependents'", std::string_view(key));
   return OkStatus();
 }
 
-void Control(ModelService* service, const RestPath& path, const net::HttpRequest& request,
-             net::HttpResponder responder) {
-  if (const Status status = CheckLoad(request); !status.ok()) return SendError(status, std::move(responder));
+// What ends a control call: answers the client.
+std::function<void(Status)> Ending(net::HttpResponder responder) {
   const auto shared = std::make_shared<net::HttpResponder>(std::move(responder));
-  const auto done = [shared](const Status& status) { SendEmpty(status, std::move(*shared)); };
-  if (path.resource == Resource::kLoad) return service->Load(std::string(path.model), done);
-  service->Unload(std::string(path.model), done);
+  return [shared](const Status& status) { SendEmpty(status, std::move(*shared)); };
+}
+
+void Load(ModelService* service, const RestPath& path, const net::HttpRequest& request, net::HttpResponder responder) {
+  auto override = ReadLoad(request);
+  if (!override) return SendError(override.error(), std::move(responder));
+  service->repository().Load(std::string(path.model), *std::move(override), Ending(std::move(responder)));
+}
+
+void Unload(ModelService* service, const RestPath& path, const net::HttpRequest& request,
+            net::HttpResponder responder) {
+  if (const Status status = CheckUnload(request); !status.ok()) return SendError(status, std::move(responder));
+  service->repository().Unload(std::string(path.model), Ending(std::move(responder)));
 }
 
 Result<json::value> Logging(ModelService* service, const net::HttpRequest& request) {
@@ -137,8 +168,8 @@ void RestFrontend::Handle(net::HttpRequest& request, net::HttpResponder responde
     case Resource::kLive: return Health("live", true, std::move(responder));
     case Resource::kReady: return Health("ready", service_->ServerReady(), std::move(responder));
     case Resource::kModelReady: return ModelHealth(*service_, path, std::move(responder));
-    case Resource::kLoad:
-    case Resource::kUnload: return Control(service_, path, request, std::move(responder));
+    case Resource::kLoad: return Load(service_, path, request, std::move(responder));
+    case Resource::kUnload: return Unload(service_, path, request, std::move(responder));
     default: return SendResult(Answer(service_, path, request), std::move(responder));
   }
 }

@@ -155,8 +155,58 @@ TEST_F(RestFrontendTest, UnloadsAndLoads) {
   EXPECT_EQ(Text("POST", "/v2/repository/models/plus/load"), "200 ");
   EXPECT_THAT(Text("POST", "/v2/models/plus/infer", kInput), HasSubstr("200 "));
   EXPECT_THAT(Text("POST", "/v2/repository/models/minus/load"),
-              HasSubstr(R"(400 {"error":"failed to load 'minus', failed to poll from model repository)"));
-  EXPECT_THAT(Text("POST", "/v2/repository/models/plus/load", R"({"parameters":{"config":"{}"}})"), HasSubstr("501 "));
+              HasSubstr(R"(400 {"error":"failed to load 'minus': failed to poll from model repository)"));
+}
+
+TEST_F(RestFrontendTest, LoadsWhatTheClientGivesUntilALoadWithoutIt) {
+  constexpr const char* kLoad = "/v2/repository/models/plus/load";
+  constexpr const char* kInfer = "/v2/models/plus/infer";
+  // "MTA=" is "10".
+  constexpr const char* kFiles = R"({"parameters":{"config":"{\"version_policy\":{\"all\":{}}}",)"
+                                 R"("file:4/add.txt":"MTA=","file:5/add.txt":"MjA="}})";
+  EXPECT_EQ(Text("POST", kLoad, kFiles), "200 ");
+  EXPECT_THAT(Text("GET", "/v2/models/plus"), HasSubstr(R"("versions":["4","5"])"));
+  EXPECT_THAT(Text("POST", kInfer, kInput), HasSubstr("[21.0,22.0]"));
+  EXPECT_THAT(Text("POST", "/v2/models/plus/versions/4/infer", kInput), HasSubstr("[11.0,12.0]"));
+
+  // What cannot be served leaves what serves alone; "YnJva2Vu" is "broken".
+  for (const char* bad :
+       {R"({"parameters":{"config":"{}","file:9/add.txt":"YnJva2Vu"}})", R"({"parameters":{"file:9/add.txt":"MTA="}})",
+        R"({"parameters":{"config":"{"}})", R"({"parameters":{"config":"{}","file:9/add.txt":"*"}})",
+        R"({"parameters":{"config":1}})", R"({"parameters":{"speed":"high"}})", R"({"parameters":[]})",
+        R"({"parameters":{"config":"{\"version_policy\":{\"specific\":{\"versions\":[8]}}}"}})"}) {
+    EXPECT_THAT(Text("POST", kLoad, bad), testing::AnyOf(testing::StartsWith("4"), testing::StartsWith("500 ")));
+    EXPECT_THAT(Text("POST", kInfer, kInput), HasSubstr("[21.0,22.0]")) << bad;
+  }
+
+  EXPECT_EQ(Text("POST", kLoad), "200 ");
+  EXPECT_THAT(Text("POST", kInfer, kInput), HasSubstr("[4.0,5.0]"));
+  EXPECT_THAT(Text("GET", "/v2/models/plus"), HasSubstr(R"("versions":["1"])"));
+}
+
+TEST_F(RestFrontendTest, LoadsAConfigurationOfTheModelsOwnFiles) {
+  serving::PublishAdd(server_.models() / "plus", "2", "30");
+  EXPECT_EQ(Text("POST", "/v2/repository/models/plus/unload"), "200 ");
+  constexpr const char* kOne = R"({"parameters":{"config":"{\"version_policy\":{\"specific\":{\"versions\":[1]}}}"}})";
+  EXPECT_EQ(Text("POST", "/v2/repository/models/plus/load", kOne), "200 ");
+  EXPECT_THAT(Text("GET", "/v2/models/plus"), HasSubstr(R"("versions":["1"])"));
+  EXPECT_EQ(Text("POST", "/v2/repository/models/plus/unload"), "200 ");
+  EXPECT_EQ(Text("POST", "/v2/repository/models/plus/load"), "200 ");
+  EXPECT_THAT(Text("POST", "/v2/models/plus/infer", kInput), HasSubstr("[31.0,32.0]"));
+  EXPECT_THAT(Text("POST", "/v2/repository/models/minus/load", R"({"parameters":{"config":"{}"}})"),
+              HasSubstr("failed to load 'minus': failed to poll from model repository"));
+}
+
+TEST_F(RestFrontendTest, LoadsAModelThatOnlyTheClientHas) {
+  constexpr const char* kFiles = R"({"parameters":{"config":"{}","file:1/add.txt":"MTA="}})";
+  EXPECT_EQ(Text("POST", "/v2/repository/models/new/load", kFiles), "200 ");
+  EXPECT_THAT(Text("POST", "/v2/models/new/infer", kInput), HasSubstr("[11.0,12.0]"));
+  EXPECT_THAT(Text("POST", "/v2/repository/models/new/load"), HasSubstr("failed to poll from model repository"));
+  EXPECT_THAT(Text("POST", "/v2/models/new/infer", kInput), HasSubstr("[11.0,12.0]"));
+  EXPECT_EQ(Text("POST", "/v2/repository/models/new/unload"), "200 ");
+  EXPECT_THAT(Text("POST", "/v2/models/new/infer", kInput), HasSubstr("404 "));
+  EXPECT_THAT(Text("POST", "/v2/repository/models/plus/unload", R"({"parameters":{"speed":"high"}})"),
+              HasSubstr("Unrecognized unload parameter 'speed'"));
 }
 
 TEST_F(RestFrontendTest, CountsWhatItServed) {
