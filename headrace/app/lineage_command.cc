@@ -53,6 +53,7 @@ Status PrintLineage(const LineageOptions& options) {
   HR_ASSIGN_OR_RETURN(const auto found, Find(*store, options.what));
   if (found.empty()) return NotFound("{}: no such artifact is recorded", options.what);
   std::vector<int64_t> starts;
+  starts.reserve(found.size());
   for (const auto& artifact : found) starts.push_back(artifact.id);
   const Direction direction = options.downstream ? Direction::kDownstream : Direction::kUpstream;
   HR_ASSIGN_OR_RETURN(const auto graph, store->Walk(starts, {.direction = direction, .max_depth = options.depth}));

@@ -34,6 +34,7 @@ class Builder {
     }
     for (const auto& column : order_) graph_.AddInput(column, TypeOf(inputs_.at(column)));
     std::vector<std::string> columns;
+    columns.reserve(features_.size());
     for (const auto& feature : features_) columns.push_back(Feature(feature));
     const std::string matrix = graph_.Node("Concat", columns);
     graph_.SetInt("axis", 1);

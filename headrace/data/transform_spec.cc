@@ -209,6 +209,7 @@ const SourceColumn* FindColumn(const std::vector<SourceColumn>& columns, std::st
 
 Status Missing(const std::vector<SourceColumn>& columns, std::string_view what, std::string_view name) {
   std::vector<std::string> names;
+  names.reserve(columns.size());
   for (const auto& column : columns) names.push_back(column.name);
   return InvalidArgument("{}: the examples have no column \"{}\"; there are {}", what, name, fmt::join(names, ", "));
 }

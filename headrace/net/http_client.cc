@@ -88,7 +88,7 @@ Status Connect(Connection& connection, const Target& target, asio::ssl::context&
     auto& stream = connection.stream.emplace<TcpStream>(connection.io);
     stream.expires_at(deadline);
     error = Await(connection, [&](auto done) { stream.async_connect(endpoints, done); });
-    if (!error) stream.socket().set_option(asio::ip::tcp::no_delay(true), error);
+    if (!error) error = stream.socket().set_option(asio::ip::tcp::no_delay(true), error);
     return error ? Describe(error, target) : OkStatus();
   }
   auto& stream = connection.stream.emplace<TlsStream>(connection.io, tls);
@@ -145,12 +145,12 @@ std::string_view ClientResponse::header(std::string_view name) const {
 class HttpClient::Impl {
  public:
   explicit Impl(const std::string& ca_file) {
-    Error ignored;
-    if (ca_file.empty()) {
-      tls_.set_default_verify_paths(ignored);
-    } else {
-      tls_.load_verify_file(ca_file, ignored);
-    }
+    Error error;
+    const Error result =
+        ca_file.empty() ? tls_.set_default_verify_paths(error) : tls_.load_verify_file(ca_file, error);
+    if (result)
+      trust_ = InvalidArgument("the certificates to trust, {}, cannot be read: {}",
+                               ca_file.empty() ? "the system's" : ca_file, result.message());
     tls_.set_verify_mode(asio::ssl::verify_peer);
   }
 
@@ -162,6 +162,7 @@ class HttpClient::Impl {
       auto response = FetchOn(std::move(kept), request, target, deadline);
       if (response || response.error().code() != Code::kUnavailable) return response;
     }
+    if (target.scheme == "https") HR_UNEXPECTED_IF_ERROR(trust_);
     auto fresh = std::make_unique<Connection>();
     HR_UNEXPECTED_IF_ERROR(Connect(*fresh, target, tls_, deadline));
     return FetchOn(std::move(fresh), request, target, deadline);
@@ -202,6 +203,7 @@ class HttpClient::Impl {
   }
 
   asio::ssl::context tls_{asio::ssl::context::tls_client};
+  Status trust_;  // why `tls_` trusts nobody
   std::mutex mutex_;
   std::map<std::string, std::vector<std::unique_ptr<Connection>>> kept_;
 };

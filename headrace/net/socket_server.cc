@@ -95,7 +95,7 @@ class Acceptor final : public EventLoop::Io {
   Acceptor(int fd, bool tcp, std::shared_ptr<ConnectionShared> shared,
            std::vector<std::shared_ptr<ConnectionLoop>>* loops)
       : fd_(fd), tcp_(tcp), shared_(std::move(shared)), loops_(*loops) {}
-  ~Acceptor() { Stop(); }
+  ~Acceptor() override { Stop(); }
 
   Status Listen() { return loops_.front()->events().Add(fd_, EPOLLIN, this); }
   void Stop() {

@@ -93,7 +93,8 @@ Actions Plan(ModelRecord* model, Deadline now) {
   Actions actions;
   const bool any_aspired =
       std::any_of(model->versions.begin(), model->versions.end(), [](const auto& version) { return version.aspired; });
-  const bool may_unload = !model->hold && (!any_aspired || model->HasAvailable(true));
+  const bool knows = model->polled || !model->configured;
+  const bool may_unload = knows && !model->hold && (!any_aspired || model->HasAvailable(true));
   for (auto& version : model->versions) {
     const VersionState state = version.status.state;
     if (version.aspired && state == VersionState::kStart && !version.queued) {
@@ -133,6 +134,7 @@ std::vector<VersionStatus> StatusesOf(const ModelRecord& model) {
     if (better) shown = &version.status;
   }
   std::vector<VersionStatus> statuses;
+  statuses.reserve(liveliest.size());
   for (const auto& [number, status] : liveliest) statuses.push_back(*status);
   return statuses;
 }

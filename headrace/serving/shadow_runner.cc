@@ -98,6 +98,7 @@ void ShadowRunner::Note(const Job& job, const ServableHandle& shadow, ShadowOutc
 std::vector<ShadowRunner::Count> ShadowRunner::Counts() const {
   MutexLock lock(mutex_);
   std::vector<Count> counts;
+  counts.reserve(counts_.size());
   for (const auto& [key, by_outcome] : counts_)
     counts.push_back({std::get<0>(key), std::get<1>(key), std::get<2>(key), by_outcome});
   return counts;

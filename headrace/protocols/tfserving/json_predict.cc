@@ -34,6 +34,7 @@ class InputReaders {
   }
   std::string Names() const {
     std::vector<std::string_view> names;
+    names.reserve(signature_.inputs.size());
     for (const TensorSpec& input : signature_.inputs) names.push_back(input.name);
     std::ranges::sort(names);
     return fmt::format("{}", fmt::join(names, ","));
