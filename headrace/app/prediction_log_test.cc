@@ -18,28 +18,31 @@ using testing::ElementsAre;
 
 class PredictionLogTest : public testing::Test {
  protected:
-  void Start(const OnnxModelBuilder& model, serving::PredictionLogOptions options = {}) {
+  void Start(const OnnxModelBuilder& model, serving::PredictionLogOptions options = {},
+             const std::vector<std::string>& names = {"m"}) {
     std::filesystem::create_directories(dir_.path() / "m" / "7");
     model.Write(dir_.path() / "m" / "7" / "model.onnx");
     serving::ModelManagerOptions manager;
     manager.engines = BuiltinEngines();
     manager_ = std::make_unique<serving::ModelManager>(manager);
     serving::ServerConfig config;
-    auto& m = config.models.emplace_back();
-    m.name = "m";
-    m.base_path = dir_.path() / "m";
-    m.log_fraction = 1;
+    for (const auto& name : names) {
+      auto& m = config.models.emplace_back();
+      m.name = name;
+      m.base_path = dir_.path() / "m";
+      m.log_fraction = 1;
+    }
     ASSERT_EQ(manager_->SetConfig(config), OkStatus());
-    ASSERT_EQ(manager_->WaitAvailable({"m"}, std::chrono::steady_clock::now() + seconds(10)), OkStatus());
+    ASSERT_EQ(manager_->WaitAvailable(names, std::chrono::steady_clock::now() + seconds(10)), OkStatus());
     options.folder = dir_.path() / "log";
     log_ = std::make_unique<serving::PredictionLog>(engine_.get(), options);
     predictor_ = std::make_unique<serving::Predictor>(serving::PredictorOptions{
         .log = [this](const auto& call, const Status& status) { log_->Record(call, status); }});
   }
 
-  Status Ask(std::vector<Tensor> inputs, serving::RequestOrigin origin = {}) {
+  Status Ask(std::vector<Tensor> inputs, serving::RequestOrigin origin = {}, std::string_view model = "m") {
     serving::PredictCall call;
-    call.servable = *manager_->Lookup({.model = "m"});
+    call.servable = *manager_->Lookup({.model = model});
     call.request.signature = &call.servable.signatures()[0];
     call.request.inputs.assign(inputs.begin(), inputs.end());
     call.run_inline = true;
@@ -111,6 +114,41 @@ TEST_F(PredictionLogTest, EachRowSaysWhereItCameFrom) {
               ElementsAre("4bf92f3577b34da6a3ce929d0e0e4736", "4bf92f3577b34da6a3ce929d0e0e4736", ""));
   EXPECT_THAT(Column("client"), ElementsAre("shop", "shop", ""));
   EXPECT_THAT(Column("request_id"), ElementsAre("it's 1", "it's 1", ""));
+}
+
+TEST_F(PredictionLogTest, WritesEveryStringSoThatItCanBeHadBack) {
+  OnnxModelBuilder model;
+  model.Input("x", DataType::kString, {-1}).Output("y", DataType::kString, {-1}).Node("Identity", {"x"}, {"y"});
+  model.Input("xs", DataType::kString, {-1, 2}).Output("ys", DataType::kString, {-1, 2});
+  model.Node("Identity", {"xs"}, {"ys"});
+  Start(model);
+  const std::string binary("\0\xff", 2), nul("a\0b", 3), look_alike = R"({"b64": "aGk="})";
+  ASSERT_EQ(Ask({Tensor::OfStrings(Shape{3}, {binary, look_alike, "h\xc3\xb6he"}),
+                 Tensor::OfStrings(Shape{3, 2}, {binary, "plain", nul, "\x80", "a\nb\t,'[]{}", "\\\""})},
+                {.trace_id = {}, .client = {}, .request_id = "\xfe"}),
+            OkStatus());
+  ASSERT_EQ(log_->Flush(), OkStatus());
+  EXPECT_THAT(Column("features.x"),
+              ElementsAre(R"({"b64": "AP8="})", R"({"b64": "eyJiNjQiOiAiYUdrPSJ9"})", "h\xc3\xb6he"));
+  EXPECT_THAT(Column("prediction.y"),
+              ElementsAre(R"({"b64": "AP8="})", R"({"b64": "eyJiNjQiOiAiYUdrPSJ9"})", "h\xc3\xb6he"));
+  EXPECT_THAT(Column("features.xs[1]"), ElementsAre(R"({"b64": "AP8="})", R"({"b64": "YQBi"})", "a\nb\t,'[]{}"));
+  EXPECT_THAT(Column("prediction.ys[2]"), ElementsAre("plain", R"({"b64": "gA=="})", "\\\""));
+  EXPECT_THAT(Column("request_id"), testing::Each(R"({"b64": "/g=="})"));
+  EXPECT_EQ(log_->dropped(), 0u);
+}
+
+TEST_F(PredictionLogTest, AFileThatCannotBeWrittenCostsItsOwnPredictionsAlone) {
+  OnnxModelBuilder model;
+  model.Input("x", DataType::kFloat32, {-1}).Output("y", DataType::kFloat32, {-1}).Node("Identity", {"x"}, {"y"});
+  Start(model, {.folder = {}, .flush_interval = std::chrono::hours(1)}, {"a", "m"});
+  std::filesystem::create_directories(dir_.path() / "log");
+  ASSERT_EQ(WriteFileAtomically(dir_.path() / "log" / "a", "in the way of the folder"), OkStatus());
+  for (int i = 0; i < 3; i++) ASSERT_EQ(Ask({Tensor::Of<float>(Shape{1}, {1})}, {}, "a"), OkStatus());
+  for (int i = 0; i < 2; i++) ASSERT_EQ(Ask({Tensor::Of<float>(Shape{1}, {2})}, {}, "m"), OkStatus());
+  EXPECT_FALSE(log_->Flush().ok());
+  EXPECT_EQ(log_->dropped(), 3u);
+  EXPECT_THAT(Column("features.x"), ElementsAre("2.0", "2.0"));
 }
 
 TEST_F(PredictionLogTest, HalfPrecisionBecomesFloat) {

@@ -88,12 +88,7 @@ Status PredictionLog::Flush() {
     MutexLock lock(mutex_);
     predictions.swap(queue_);
   }
-  const Status status = Write(predictions);
-  if (!status.ok()) {
-    dropped_.fetch_add(predictions.size(), std::memory_order_relaxed);
-    HR_LOG(err, "{} predictions could not be logged: {}", predictions.size(), status.ToString());
-  }
-  return status;
+  return Write(predictions);
 }
 
 void PredictionLog::Run() {
@@ -116,8 +111,16 @@ Status PredictionLog::Write(const std::vector<LoggedPrediction>& predictions) {
   std::map<std::string, std::vector<const LoggedPrediction*>> by_file;  // by date and schema
   for (const auto& prediction : predictions)
     by_file[FormatTime(prediction.time).substr(0, 10) + "\n" + RowSchemaKey(prediction)].push_back(&prediction);
-  for (const auto& [key, group] : by_file) HR_RETURN_IF_ERROR(WriteFile(group));
-  return OkStatus();
+  Status first_error;
+  for (const auto& [key, group] : by_file) {
+    const Status status = WriteFile(group);
+    if (status.ok()) continue;
+    dropped_.fetch_add(group.size(), std::memory_order_relaxed);
+    HR_LOG(err, "{} predictions of model {} could not be logged: {}", group.size(), group.front()->model,
+           status.ToString());
+    if (first_error.ok()) first_error = status;
+  }
+  return first_error;
 }
 
 Status PredictionLog::WriteFile(const std::vector<const LoggedPrediction*>& predictions) {
@@ -133,8 +136,12 @@ Status PredictionLog::WriteFile(const std::vector<const LoggedPrediction*>& pred
   const auto aside = folder / ("." + name + ".aside");
   HR_RETURN_IF_ERROR(engine_->Execute(fmt::format("DROP TABLE IF EXISTS {}", kTable)));
   HR_RETURN_IF_ERROR(engine_->Append(kTable, table.batch));
-  HR_RETURN_IF_ERROR(engine_->Execute(fmt::format("COPY (SELECT {} FROM {}) TO {} (FORMAT PARQUET)", table.select_list,
-                                                  kTable, QuoteString(aside.string()))));
+  const Status copied = engine_->Execute(fmt::format("COPY (SELECT {} FROM {}) TO {} (FORMAT PARQUET)",
+                                                     table.select_list, kTable, QuoteString(aside.string())));
+  if (!copied.ok()) {
+    std::filesystem::remove(aside, error);
+    return copied;
+  }
   HR_RETURN_IF_ERROR(engine_->Execute(fmt::format("DROP TABLE {}", kTable)));
   return PublishByRename(aside, folder / (name + ".parquet"));
 }

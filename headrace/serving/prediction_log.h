@@ -35,7 +35,8 @@ class PredictionLog {
 
   // PredictorOptions::log. Copies what it needs; never waits for the disk.
   void Record(const PredictCall& call, const Status& status);
-  // Writes what has been recorded so far; the first error of writing.
+  // Writes what has been recorded so far. A file that cannot be written costs its own predictions alone, which are then
+  // dropped; the first error.
   Status Flush();
 
   uint64_t recorded() const { return recorded_.load(std::memory_order_relaxed); }

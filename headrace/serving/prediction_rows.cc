@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <optional>
 
+#include "headrace/base/base64.h"
 #include "headrace/base/files.h"
+#include "headrace/base/utf8.h"
 #include "headrace/core/float16.h"
 #include "headrace/core/query_engine.h"
 
@@ -43,6 +45,15 @@ std::string_view SqlType(DataType type) {
   }
 }
 
+// What stands in a column of text for `bytes`: PredictionTable says what.
+std::string AsText(std::string_view bytes) {
+  constexpr std::string_view kBase64 = R"({"b64": ")";
+  if (IsUtf8(bytes) && !bytes.starts_with(kBase64) && bytes.find('\0') == bytes.npos) return std::string(bytes);
+  std::string text(kBase64);
+  AppendBase64(&text, bytes);
+  return text + "\"}";
+}
+
 // A string in a list literal of DuckDB's, which reads it back by a cast.
 void AppendQuoted(std::string_view text, std::string* out) {
   *out += '"';
@@ -70,9 +81,11 @@ void AppendElement(const Tensor& tensor, size_t index, bool quoted, std::string*
     case DataType::kBfloat16: print(Bfloat16ToFloat(tensor.values<uint16_t>()[index])); break;
     case DataType::kFloat32: number(float{}); break;
     case DataType::kFloat64: number(double{}); break;
-    case DataType::kString:
-      quoted ? AppendQuoted(tensor.strings()[index], out) : void(*out += tensor.strings()[index]);
+    case DataType::kString: {
+      const std::string text = AsText(tensor.strings()[index]);
+      quoted ? AppendQuoted(text, out) : void(*out += text);
       break;
+    }
     default: break;
   }
 }
@@ -179,7 +192,7 @@ Result<PredictionTable> MakePredictionTable(const std::vector<const LoggedPredic
   TableBuilder table;
   const auto texts = [&](const auto& of) {
     std::vector<std::string> values;
-    ForEachRowOf(predictions, [&](const auto& prediction, int64_t) { values.emplace_back(of(prediction)); });
+    ForEachRowOf(predictions, [&](const auto& prediction, int64_t) { values.push_back(AsText(of(prediction))); });
     return values;
   };
   const auto integers = [&](const auto& of) {

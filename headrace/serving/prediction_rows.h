@@ -36,7 +36,8 @@ std::string RowSchemaKey(const LoggedPrediction& prediction);
 // struct of the inputs), prediction (a struct of the outputs), status_code, error, latency_us, queue_us, batch_size,
 // sampling_prob, client. What a request did not have of request_id, trace_id and client is an empty string. A row's
 // part of a tensor is a scalar, or a list when it has several elements. FP16 and BF16 become FLOAT; complex tensors are
-// left out.
+// left out. Text is UTF-8: a string that is not, that has a NUL, or that itself begins with {"b64": " stands there as
+// the JSON object {"b64": "<base64 of its bytes>"}, with that one space, so that every string can be had back.
 struct PredictionTable {
   RecordBatch batch;
   std::string select_list;

@@ -7,6 +7,7 @@ import sys
 import numpy
 import onnx
 import pytest
+from tritonclient.utils import triton_to_np_dtype
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "examples" / "flights"))
@@ -57,6 +58,20 @@ def write_model(base_path, version, add):
     node = onnx.helper.make_node("Add", ["x", "add"], ["y"])
     graph = onnx.helper.make_graph([node], "adder", [x], [y], [constant])
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 15)], ir_version=8)
+    return publish(model, base_path, version)
+
+
+def write_identity(base_path, datatype):
+    """Publishes version 1, an ONNX model y = x of vectors of one of the Open Inference Protocol's types."""
+    element = onnx.helper.np_dtype_to_tensor_dtype(numpy.dtype(triton_to_np_dtype(datatype)))
+    x = onnx.helper.make_tensor_value_info("x", element, [None])
+    y = onnx.helper.make_tensor_value_info("y", element, [None])
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "identity", [x], [y])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 15)], ir_version=8)
+    return publish(model, base_path, 1)
+
+
+def publish(model, base_path, version):
     aside = pathlib.Path(base_path) / f"{version}.aside"
     aside.mkdir(parents=True)
     onnx.save(model, aside / "model.onnx")

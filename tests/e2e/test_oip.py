@@ -8,13 +8,12 @@ import subprocess
 import sys
 
 import numpy
-import onnx
 import pytest
 import tritonclient.grpc
 import tritonclient.grpc.aio
 import tritonclient.http
 import tritonclient.http.aio
-from conftest import write_model
+from conftest import write_identity, write_model
 from local_server import ModelServer, wait_until
 from tritonclient.utils import InferenceServerException
 
@@ -33,21 +32,6 @@ TYPES = {
     "FP64": [0.1, -1e300],
     "BYTES": ["plain", "höhe"],
 }
-
-
-def write_identity(base_path, datatype):
-    """An ONNX model y = x of one type."""
-    numpy_type = numpy.dtype(object) if datatype == "BYTES" else tritonclient.utils.triton_to_np_dtype(datatype)
-    element = onnx.TensorProto.STRING if datatype == "BYTES" else onnx.helper.np_dtype_to_tensor_dtype(
-        numpy.dtype(numpy_type)
-    )
-    x = onnx.helper.make_tensor_value_info("x", element, [None])
-    y = onnx.helper.make_tensor_value_info("y", element, [None])
-    graph = onnx.helper.make_graph([onnx.helper.make_node("Identity", ["x"], ["y"])], "identity", [x], [y])
-    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 15)], ir_version=8)
-    folder = pathlib.Path(base_path) / "1"
-    folder.mkdir(parents=True)
-    onnx.save(model, folder / "model.onnx")
 
 
 @pytest.fixture(scope="module")

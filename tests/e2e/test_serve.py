@@ -11,7 +11,7 @@ import time
 import grpc
 import pyarrow.parquet
 import pytest
-from conftest import write_model
+from conftest import write_identity, write_model
 from load import Load
 from local_server import HttpError, ModelServer, get_json, wait_until
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
@@ -278,3 +278,26 @@ def test_predictions_are_logged_as_parquet(serve, tmp_path):
     assert [row["features"] for row in rows] == [{"x": float(value)} for value in range(20)]
     assert [row["prediction"] for row in rows] == [{"y": float(value) + 1} for value in range(20)]
     assert {(row["model_version"], row["status_code"]) for row in rows} == {(4, "OK")}
+
+
+def test_a_string_of_bytes_costs_no_model_its_log(serve, tmp_path):
+    for name in ("first", "second"):
+        write_model(tmp_path / "models" / name, 1, add=1)
+    write_identity(tmp_path / "models" / "bytes", "BYTES")
+    log = tmp_path / "log"
+    server = serve(f"--models_root={tmp_path / 'models'}", f"--prediction_log_dir={log}")
+    wait_until(lambda: predict(server, "second", 1.0) == 2.0, "the models")
+    predict(server, "first", 1.0)
+    texts = [{"b64": "AP8="}, "plain"]
+    connection = http.client.HTTPConnection("127.0.0.1", server.rest, timeout=30)
+    connection.request("POST", "/v1/models/bytes:predict", json.dumps({"instances": texts}))
+    assert connection.getresponse().read() == b'{"predictions":["\\u0000\xff","plain"]}'
+    connection.close()
+    server.stop()
+    assert {file.parts[-3] for file in log.glob("*/*/*.parquet")} == {"first", "second", "bytes"}
+    files = log.glob("bytes/*/*.parquet")
+    rows = [row for file in files for row in pyarrow.parquet.ParquetFile(file).read().to_pylist()]
+    assert [row["features"]["x"] for row in sorted(rows, key=lambda row: row["row_index"])] == [
+        '{"b64": "AP8="}',
+        "plain",
+    ]

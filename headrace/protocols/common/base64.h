@@ -1,8 +1,8 @@
-// RFC 4648's base64.
+// Base64 in requests.
 #pragma once
-#include <string>
 #include <string_view>
 
+#include "headrace/base/base64.h"
 #include "headrace/base/status.h"
 #include "headrace/protocols/common/arena.h"
 
@@ -11,7 +11,5 @@ namespace headrace {
 // Decodes standard or URL-safe base64, padded or not, into `arena`. kInvalidArgument, in TensorFlow Serving's words,
 // otherwise.
 Result<std::string_view> DecodeBase64(std::string_view text, Arena* arena);
-// Standard, padded.
-void AppendBase64(std::string* out, std::string_view bytes);
 
 }  // namespace headrace
