@@ -281,13 +281,16 @@ def test_predictions_are_logged_as_parquet(serve, tmp_path):
 
 
 def test_a_string_of_bytes_costs_no_model_its_log(serve, tmp_path):
-    for name in ("first", "second"):
-        write_model(tmp_path / "models" / name, 1, add=1)
+    models = [(name, tmp_path / "models" / name, "") for name in ("bytes", "first", "second")]
     write_identity(tmp_path / "models" / "bytes", "BYTES")
+    write_model(tmp_path / "models" / "first", 1, add=1)
+    write_model(tmp_path / "models" / "second", 1, add=1)
+    config = tmp_path / "models.config"
+    config.write_text(config_text(*models))
     log = tmp_path / "log"
-    server = serve(f"--models_root={tmp_path / 'models'}", f"--prediction_log_dir={log}")
-    wait_until(lambda: predict(server, "second", 1.0) == 2.0, "the models")
+    server = serve(f"--model_config_file={config}", f"--prediction_log_dir={log}")
     predict(server, "first", 1.0)
+    predict(server, "second", 1.0)
     texts = [{"b64": "AP8="}, "plain"]
     connection = http.client.HTTPConnection("127.0.0.1", server.rest, timeout=30)
     connection.request("POST", "/v1/models/bytes:predict", json.dumps({"instances": texts}))
