@@ -6,6 +6,11 @@
 #include "headrace/base/log.h"
 
 namespace headrace::app {
+namespace {
+
+constexpr Duration kLongest = std::chrono::minutes(1);  // between two tries of what cannot be applied
+
+}  // namespace
 
 FileWatcher::~FileWatcher() {
   {
@@ -35,19 +40,31 @@ void FileWatcher::Run() {
       if (stopping_) return;
     }
     Look(&file);
-    file.next = std::chrono::steady_clock::now() + file.interval;
+    const Duration wait = std::max(file.interval, std::min<Duration>(file.interval * (1 << file.failures), kLongest));
+    file.next = std::chrono::steady_clock::now() + wait;
   }
 }
 
 void FileWatcher::Look(File* file) {
   auto text = ReadFile(file->path);
-  if (!text || *text == file->applied) return;
-  file->applied = *std::move(text);
-  const Status status = file->apply(file->applied);
-  if (status.ok())
+  if (!text || *text == file->applied) {
+    file->failures = 0;
+    file->failed.clear();
+    return;
+  }
+  const Status status = file->apply(*text);
+  if (status.ok()) {
     HR_LOG(info, "applied the new {}", file->path);
-  else
-    HR_LOG(err, "the new {} is not applied, what it said before stays: {}", file->path, status.ToString());
+    file->applied = *std::move(text);
+    file->failures = 0;
+    return;
+  }
+  const bool known = *text == file->failed && status.ToString() == file->error;
+  file->failures = known ? std::min(file->failures + 1, 16) : 0;
+  if (known) return;
+  HR_LOG(err, "the new {} is not applied, what it said before stays: {}", file->path, status.ToString());
+  file->failed = *std::move(text);
+  file->error = status.ToString();
 }
 
 }  // namespace headrace::app

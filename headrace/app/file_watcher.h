@@ -11,8 +11,9 @@
 
 namespace headrace::app {
 
-// Reads files again every so often; of one whose text has changed it tells. A text that cannot be applied is logged,
-// and tried again only once it has changed once more.
+// Reads files again every so often; one whose text is not the one applied last is applied. What cannot be applied is
+// logged when it fails otherwise than before, and tried again, ever more rarely, since what hinders it may lie
+// elsewhere.
 class FileWatcher {
  public:
   using Apply = std::function<Status(const std::string& text)>;
@@ -35,6 +36,9 @@ class FileWatcher {
     Apply apply;
     std::string applied;
     Deadline next;
+    std::string failed = {};  // a text that could not be applied, why, and how often in turn
+    std::string error = {};
+    int failures = 0;
   };
   void Run();
   static void Look(File* file);

@@ -27,6 +27,7 @@ struct ModelServerOptions {
   std::string auth = {};                    // net::Authorizer's rules; empty: everybody may do everything
   std::string access_log = {};              // net::AccessLog's path; empty: none
   serving::ModelManagerOptions manager = {};
+  serving::ModelConfig model_defaults = {};  // what a configuration sent by a client cannot say of a model
   serving::PredictorOptions predictor = {};
   Duration rest_timeout = std::chrono::seconds(30);
   bool cors = false;

@@ -28,8 +28,8 @@ constexpr char kDescription[] =
     "  curl localhost:8501/v1/models/flights:predict -d '{\"instances\": [[1.0, 2.0]]}'\n\n"
     "Metrics: /monitoring/prometheus/metrics. API: /openapi.json, /docs. SIGTERM lets requests finish.";
 
-// The files whose changes are applied without a restart.
-void WatchFiles(const ServeFlags& flags, ModelServer* server, FileWatcher* watcher) {
+// Files whose changes are applied without a restart: the models'.
+void WatchModels(const ServeFlags& flags, ModelServer* server, FileWatcher* watcher) {
   if (flags.model_config_file_poll_wait_seconds > 0 && !flags.model_config_file.empty())
     watcher->Add(flags.model_config_file, std::chrono::seconds(flags.model_config_file_poll_wait_seconds),
                  [&flags, server](const std::string&) -> Status {
@@ -37,6 +37,11 @@ void WatchFiles(const ServeFlags& flags, ModelServer* server, FileWatcher* watch
                    return server->manager().SetConfig(std::move(config),
                                                       std::chrono::steady_clock::now() + kReloadWait);
                  });
+  watcher->Start();
+}
+
+// Certificates and tokens, which do not wait for models to load.
+void WatchSecurity(const ServeFlags& flags, ModelServer* server, FileWatcher* watcher) {
   if (!flags.ssl_config_file.empty())
     watcher->Add(flags.ssl_config_file, kSecurityPoll, [server](const std::string& text) -> Status {
       HR_ASSIGN_OR_RETURN(const net::TlsOptions tls, tfserving::ParseSslConfig(text));
@@ -56,8 +61,9 @@ Status Serve(const ServeFlags& flags) {
     HR_RETURN_IF_ERROR(WriteFileAtomically(
         flags.ports_file, fmt::format("{{\"grpc\":{},\"rest\":{}}}\n", server->grpc_port(), server->rest_port())));
   {
-    FileWatcher watcher;
-    WatchFiles(flags, server.get(), &watcher);
+    FileWatcher models_watcher, security;
+    WatchModels(flags, server.get(), &models_watcher);
+    WatchSecurity(flags, server.get(), &security);
     const int signal = shutdown.Wait();
     HR_LOG(info, "signal {}: answering what is under way, then ending; a second signal ends at once", signal);
     server->manager().EndWaits();

@@ -271,6 +271,7 @@ Result<ModelServerOptions> ToOptions(const ServeFlags& flags) {
   options.predictor.threads = static_cast<size_t>(std::max(flags.inference_threads, 0));
   options.predictor.max_queued = static_cast<size_t>(flags.max_queued_requests);
   options.predictor.inline_limit = std::chrono::microseconds(flags.inline_limit_micros);
+  HR_ASSIGN_OR_UNEXPECTED(options.model_defaults, Defaults(flags));
   HR_UNEXPECTED_IF_ERROR(ReadFiles(flags, &options));
   return options;
 }
@@ -287,6 +288,7 @@ Result<serving::ServerConfig> ReadModels(const ServeFlags& flags) {
     model.base_path = flags.model_base_path;
   }
   config.models_root = flags.models_root;
+  config.root_defaults = defaults;
   if (flags.model_config_file.empty() && flags.model_base_path.empty() && flags.models_root.empty())
     return std::unexpected(InvalidArgument(
         "nothing to serve; name a model with --model_base_path (and --model_name), several with --model_config_file, "

@@ -78,9 +78,10 @@ struct ModelConfig {
 
 struct ServerConfig {
   std::vector<ModelConfig> models;
-  // Every folder right below is a model of that name with default settings, found and dropped as folders come and go;
-  // a model of the same name in `models` wins. Empty: none.
+  // Every folder right below is a model of that name with `root_defaults`' settings, found and dropped as folders come
+  // and go; a model of the same name in `models` wins. Empty: none.
   std::string models_root;
+  ModelConfig root_defaults;                    // all but name and base path
   std::vector<std::string> models_root_except;  // folders that are left out, such as those unloaded by a client
 
   friend bool operator==(const ServerConfig&, const ServerConfig&) = default;

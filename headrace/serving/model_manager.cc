@@ -303,6 +303,22 @@ void ModelManager::EndWaits() { impl_->reconciler.EndWaits(); }
 
 void ModelManager::PollNow() { impl_->reconciler.Poll(); }
 
+Status ModelManager::Reload(std::string_view name, Deadline deadline) {
+  impl_->reconciler.PollChanges(name);
+  Status status;
+  const auto settled = [&](const Reconciler::Models& models) {
+    const auto model = models.find(name);
+    if (model == models.end() || !model->second.configured) {
+      status = NotFound("model {} is not configured", name);
+      return true;
+    }
+    status = model->second.Failure();
+    return model->second.Settled();
+  };
+  if (impl_->reconciler.WaitUntil(deadline, settled)) return status;
+  return DeadlineExceeded("model {} was still loading when the wait ended; see its status", name);
+}
+
 void ModelManager::AddListener(std::function<void(const VersionEvent&)> listener) {
   impl_->reconciler.AddListener(std::move(listener));
 }

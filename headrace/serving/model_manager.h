@@ -121,6 +121,11 @@ class ModelManager {
   // Looks at the base paths now instead of at the next poll; returns when this look is done (loads may go on).
   void PollNow();
 
+  // Looks at the model's base path now, loads versions whose files have changed in place once more, and waits until
+  // every wanted version is AVAILABLE or has failed for good. kNotFound for an unknown model; the first wanted
+  // version's error; what served goes on until what replaces it does.
+  Status Reload(std::string_view model, Deadline deadline);
+
   // Called after each change of a version's state, one at a time, on the thread that changed it; must not block.
   // Listeners stay until the manager's end.
   void AddListener(std::function<void(const VersionEvent&)> listener);

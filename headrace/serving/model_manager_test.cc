@@ -199,8 +199,12 @@ TEST_F(ModelManagerTest, ABadReloadChangesNothing) {
   labelled.labels = {{"canary", 9}};
   ModelConfig absent = Config("m");
   absent.versions = {.kind = VersionPolicy::Kind::kSpecific, .versions = {7}};
-  for (const auto& models : std::vector<std::vector<ModelConfig>>{
-           {Config("bad")}, {Config("m"), Config("absent")}, {moved}, {absent}, {labelled}, {Config("m"), Config("m")}}) {
+  for (const auto& models : std::vector<std::vector<ModelConfig>>{{Config("bad")},
+                                                                  {Config("m"), Config("absent")},
+                                                                  {moved},
+                                                                  {absent},
+                                                                  {labelled},
+                                                                  {Config("m"), Config("m")}}) {
     EXPECT_NE(manager_->SetConfig(Serve(models), In(seconds(10))), OkStatus());
     EXPECT_EQ(manager_->config(), before);
     EXPECT_EQ(manager_->Models(), std::vector<std::string>{"m"});

@@ -21,7 +21,7 @@ void StartAgain(VersionRecord* version) {
   version->status.changed = Clock::Real()->Now();
   version->tries = 0;
   version->next_try = Deadline::min();
-  version->failed_fingerprint.clear();
+  version->fingerprint.clear();
 }
 
 // Which of two records of one version number its status shows.
@@ -36,6 +36,17 @@ int Liveliness(VersionState state) {
   return 0;
 }
 
+// Whether a wanted record of the same version number has not come to serve in `version`'s place.
+bool AwaitsSuccessor(const ModelRecord& model, const VersionRecord& version) {
+  bool wanted = false;
+  for (const auto& other : model.versions) {
+    if (!other.aspired || other.found.version != version.found.version) continue;
+    if (Loaded(other)) return false;
+    wanted = true;
+  }
+  return wanted;
+}
+
 }  // namespace
 
 bool ModelRecord::HasAvailable(bool aspired_only) const {
@@ -48,6 +59,13 @@ bool ModelRecord::Settled() const {
   return polled && std::all_of(versions.begin(), versions.end(), [](const auto& version) {
            return !version.aspired || Loaded(version) || Failed(version);
          });
+}
+
+Status ModelRecord::Failure() const {
+  for (const auto& version : versions)
+    if (version.aspired && !version.status.error.ok())
+      return version.status.error.WithContext("version " + std::to_string(version.status.version));
+  return Hopeless();
 }
 
 Status ModelRecord::Hopeless() const {
@@ -84,7 +102,7 @@ void Aspire(ModelRecord* model, const std::vector<FoundVersion>& wanted,
     record->aspired = true;
     if (record->status.state != VersionState::kEnd) continue;
     const auto fingerprint = fingerprints.find(found.location);
-    const bool changed = fingerprint != fingerprints.end() && fingerprint->second != record->failed_fingerprint;
+    const bool changed = fingerprint != fingerprints.end() && fingerprint->second != record->fingerprint;
     if (!Failed(*record) || changed) StartAgain(&*record);
   }
 }
@@ -106,7 +124,8 @@ Actions Plan(ModelRecord* model, Deadline now) {
       }
     }
     if (!version.aspired && state == VersionState::kStart && !version.queued) actions.drop.push_back(&version);
-    if (!version.aspired && state == VersionState::kAvailable && may_unload) actions.unload.push_back(&version);
+    if (!version.aspired && state == VersionState::kAvailable && may_unload && !AwaitsSuccessor(*model, version))
+      actions.unload.push_back(&version);
   }
   return actions;
 }

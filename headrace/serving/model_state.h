@@ -17,13 +17,14 @@ namespace headrace::serving {
 
 struct VersionRecord {
   FoundVersion found;
-  std::string identity;  // location and load options: a change of either is another record of the same version
+  std::string identity;  // location and load options: a change of either is another record of the same version; empty:
+                         // its files have changed, and another record is to take its place
   VersionStatus status;
   bool aspired = true;
   bool queued = false;  // START, and a load is on its way
   int tries = 0;
   Deadline next_try = Deadline::min();    // START after a failure: not before
-  std::string failed_fingerprint;         // END with an error: the content that could not be loaded
+  std::string fingerprint;                // of the content that was loaded, or could not be
   size_t reserved_bytes = 0;              // LOADING: what it is expected to take
   std::shared_ptr<LoadedVersion> loaded;  // AVAILABLE and UNLOADING
 };
@@ -41,6 +42,8 @@ struct ModelRecord {
   bool HasAvailable(bool aspired_only) const;
   // Whether its base path has been looked at and every wanted version is AVAILABLE or has failed for good.
   bool Settled() const;
+  // The first error of a wanted version, of the base path, or that nothing is found there.
+  Status Failure() const;
   // Why no version can become AVAILABLE without something changing on disk; OK while one is, or may become so.
   Status Hopeless() const;
 };
@@ -53,12 +56,12 @@ struct Actions {
 };
 
 // Takes over what a look at the base path has found: marks, adds records. A failed version whose content differs from
-// `failed_fingerprint` is tried again (`fingerprints`: by location).
+// `fingerprint` is tried again (`fingerprints`: by location).
 void Aspire(ModelRecord* model, const std::vector<FoundVersion>& wanted,
             const std::map<std::string, std::string>& fingerprints);
 
-// What to do now. A version that is wanted no more stays until a wanted one is AVAILABLE, or none is wanted at all, and
-// until the base path of the present configuration has been looked at.
+// What to do now. A version that is wanted no more stays until a wanted one is AVAILABLE (the one of its own number, if
+// that is wanted), or none is wanted at all, and until the base path of the present configuration has been looked at.
 Actions Plan(ModelRecord* model, Deadline now);
 
 // Forgets the longest ended versions beyond `keep`.

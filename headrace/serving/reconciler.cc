@@ -70,6 +70,7 @@ void Reconciler::Configure(const ServerConfig& config, const std::vector<std::st
     }
     const bool same_root = models_root_ == config.models_root;
     models_root_ = config.models_root;
+    root_defaults_ = config.root_defaults;
     root_except_ = {config.models_root_except.begin(), config.models_root_except.end()};
     for (auto& [name, model] : models_) {
       model.hold = std::find(hold.begin(), hold.end(), name) != hold.end();
@@ -104,7 +105,7 @@ void Reconciler::AdoptRootModels(const std::string& root,
     names.insert(name);
     const auto known = models_.find(name);
     if (known != models_.end() && known->second.configured) continue;
-    ModelConfig config;
+    ModelConfig config = root_defaults_;
     config.name = name;
     config.base_path = path;
     if (const Status valid = Validate(config); !valid.ok()) {
@@ -173,6 +174,29 @@ void Reconciler::Poll() {
     changed_.NotifyAll();
   }
   Dispatch();
+}
+
+void Reconciler::PollChanges(std::string_view name) {
+  const auto each_served = [&](auto&& act) HR_REQUIRES(mutex_) {
+    const auto model = models_.find(name);
+    if (model == models_.end()) return;
+    for (auto& version : model->second.versions)
+      if (version.aspired && version.status.state == VersionState::kAvailable) act(&version);
+  };
+  std::map<std::string, std::string> present;
+  {
+    MutexLock lock(mutex_);
+    each_served([&](VersionRecord* version) { present[version->found.location]; });
+  }
+  for (auto& [location, fingerprint] : present) fingerprint = Fingerprint(location, options_.store);
+  {
+    MutexLock lock(mutex_);
+    each_served([&](VersionRecord* version) {
+      const auto found = present.find(version->found.location);
+      if (found != present.end() && found->second != version->fingerprint) version->identity.clear();
+    });
+  }
+  Poll();
 }
 
 void Reconciler::PollLoop() {

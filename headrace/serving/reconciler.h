@@ -33,6 +33,8 @@ class Reconciler {
   void SetRouting(const ModelConfig& config);
   // Looks at every base path once, and acts on it.
   void Poll();
+  // Poll, with a new record for each version of the model whose files are not those that were loaded.
+  void PollChanges(std::string_view model);
   // Calls `read` with the models, under the lock.
   template <class F>
   auto ReadModels(F&& read) const;
@@ -72,6 +74,7 @@ class Reconciler {
   CondVar wake_;             // the poller: stopping_ or next_try_ moved
   Models models_ HR_GUARDED_BY(mutex_);
   std::string models_root_ HR_GUARDED_BY(mutex_);
+  ModelConfig root_defaults_ HR_GUARDED_BY(mutex_);
   std::set<std::string> root_except_ HR_GUARDED_BY(mutex_);
   std::vector<VersionEvent> events_ HR_GUARDED_BY(mutex_);
   Deadline next_try_ HR_GUARDED_BY(mutex_) = Deadline::max();

@@ -81,6 +81,7 @@ void Reconciler::FinishLoad(ModelRecord* model, VersionRecord* version, Status s
   MutexLock lock(mutex_);
   version->reserved_bytes = 0;
   version->status.load_time = time;
+  version->fingerprint = std::move(fingerprint);
   if (status.ok()) {
     version->status.memory_bytes = loaded->servable()->memory_bytes();
     version->loaded = std::move(loaded);
@@ -90,7 +91,6 @@ void Reconciler::FinishLoad(ModelRecord* model, VersionRecord* version, Status s
     version->next_try = std::chrono::steady_clock::now() + BackOff(options_.load_retry_interval, version->tries);
     SetState(model, version, VersionState::kStart, std::move(status));
   } else {
-    version->failed_fingerprint = std::move(fingerprint);
     SetState(model, version, VersionState::kEnd, std::move(status));
   }
   ReconcileAll();

@@ -47,7 +47,7 @@ Result<serving::BatchingConfig> BatchingOf(const inference::ModelConfig& config)
     return std::unexpected(
         InvalidArgument("max_batch_size: {} with dynamic_batching; expected at least 1", config.max_batch_size()));
   const auto& dynamic = config.dynamic_batching();
-  constexpr uint64_t kMaxDelay = 3'600'000'000, kMaxLevels = 1000;
+  constexpr uint64_t kMaxDelay = 3'600'000'000, kMaxLevels = 16;
   if (dynamic.max_queue_delay_microseconds() > kMaxDelay)
     return std::unexpected(
         InvalidArgument("dynamic_batching.max_queue_delay_microseconds: {}; expected at most an hour, {}",

@@ -57,7 +57,7 @@ Status Repository::LoadConfigured(const std::string& model, Deadline deadline) {
   }));
   manager_->PollNow();
   if (!manager_->Config(model)) return NoSuchModel();
-  HR_RETURN_IF_ERROR(manager_->WaitAvailable({model}, deadline));
+  HR_RETURN_IF_ERROR(manager_->Reload(model, deadline));
   unloaded_.erase(model);
   return OkStatus();
 }

@@ -22,7 +22,7 @@ class Repository {
   Repository(const Repository&) = delete;
   Repository& operator=(const Repository&) = delete;
 
-  // Loads a model that was unloaded, or looks again for its versions. With an override, the model is what the override
+  // Loads a model that was unloaded, or looks again for its versions and at their files. With an override, the model is what the override
   // says until the next load without one, the next configuration from elsewhere, or the server's end; it takes the
   // place of what serves only when it is AVAILABLE, and on failure nothing has changed.
   void Load(std::string model, ModelOverride override, std::function<void(Status)> done);

@@ -184,6 +184,22 @@ TEST_F(RestFrontendTest, LoadsWhatTheClientGivesUntilALoadWithoutIt) {
   EXPECT_THAT(Text("GET", "/v2/models/plus"), HasSubstr(R"("versions":["1"])"));
 }
 
+TEST_F(RestFrontendTest, LoadsFilesThatHaveChangedInPlace) {
+  const auto rewrite = [&](std::string_view content) {
+    ASSERT_EQ(WriteFileAtomically(server_.models() / "plus" / "1" / "add.txt", content), OkStatus());
+  };
+  rewrite("100");
+  EXPECT_THAT(Text("POST", "/v2/models/plus/infer", kInput), HasSubstr("[4.0,5.0]"));
+  EXPECT_EQ(Text("POST", "/v2/repository/models/plus/load"), "200 ");
+  EXPECT_THAT(Text("POST", "/v2/models/plus/infer", kInput), HasSubstr("[101.0,102.0]"));
+  rewrite("broken");
+  EXPECT_THAT(Text("POST", "/v2/repository/models/plus/load"), HasSubstr("failed to load 'plus': version 1: "));
+  EXPECT_THAT(Text("POST", "/v2/models/plus/infer", kInput), HasSubstr("[101.0,102.0]"));
+  rewrite("7");
+  EXPECT_EQ(Text("POST", "/v2/repository/models/plus/load"), "200 ");
+  EXPECT_THAT(Text("POST", "/v2/models/plus/infer", kInput), HasSubstr("[8.0,9.0]"));
+}
+
 TEST_F(RestFrontendTest, LoadsAConfigurationOfTheModelsOwnFiles) {
   serving::PublishAdd(server_.models() / "plus", "2", "30");
   EXPECT_EQ(Text("POST", "/v2/repository/models/plus/unload"), "200 ");

@@ -73,9 +73,10 @@ Status Reload(const ModelServer& server, const wire::ReloadConfigRequest& reques
     return InvalidArgument(
         "ServerModelConfig type not supported by HandleReloadConfigRequest. Only ModelConfigList is currently "
         "supported");
-  HR_ASSIGN_OR_RETURN(serving::ServerConfig config, ToServerConfig(request.config(), server.options.model_defaults));
-  HR_RETURN_IF_ERROR(CheckPlatforms(config, *server.manager));
-  config.models_root = server.manager->config().models_root;
+  HR_ASSIGN_OR_RETURN(serving::ServerConfig named, ToServerConfig(request.config(), server.options.model_defaults));
+  HR_RETURN_IF_ERROR(CheckPlatforms(named, *server.manager));
+  serving::ServerConfig config = server.manager->config();
+  config.models = std::move(named.models);
   return server.manager->SetConfig(std::move(config),
                                    std::min(deadline, std::chrono::steady_clock::now() + kLongestReload));
 }
