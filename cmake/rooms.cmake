@@ -99,7 +99,7 @@ function(hr_unit_tests name)
     target_compile_options(${name} PRIVATE -fno-sanitize=undefined) # the rooms are what is tested
   endif()
   add_test(NAME ${name} COMMAND ${name} --gtest_brief=1 WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
-  set_tests_properties(${name} PROPERTIES TIMEOUT 300 LABELS unit
+  set_tests_properties(${name} PROPERTIES TIMEOUT 900 LABELS unit
     ENVIRONMENT "${HR_TEST_ENVIRONMENT}")
 endfunction()
 

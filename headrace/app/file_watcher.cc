@@ -40,29 +40,27 @@ void FileWatcher::Run() {
       if (stopping_) return;
     }
     Look(&file);
-    const Duration wait = std::max(file.interval, std::min<Duration>(file.interval * (1 << file.failures), kLongest));
-    file.next = std::chrono::steady_clock::now() + wait;
+    file.next = std::chrono::steady_clock::now() + file.interval;
   }
 }
 
 void FileWatcher::Look(File* file) {
   auto text = ReadFile(file->path);
-  if (!text || *text == file->applied) {
-    file->failures = 0;
-    file->failed.clear();
-    return;
-  }
+  if (!text) return;
+  const bool again = *text == file->failed;
+  if (*text == file->applied) file->failed.clear();
+  if (*text == file->applied || (again && std::chrono::steady_clock::now() < file->retry)) return;
   const Status status = file->apply(*text);
   if (status.ok()) {
     HR_LOG(info, "applied the new {}", file->path);
     file->applied = *std::move(text);
-    file->failures = 0;
+    file->failed.clear();
     return;
   }
-  const bool known = *text == file->failed && status.ToString() == file->error;
-  file->failures = known ? std::min(file->failures + 1, 16) : 0;
-  if (known) return;
-  HR_LOG(err, "the new {} is not applied, what it said before stays: {}", file->path, status.ToString());
+  file->failures = again ? std::min(file->failures + 1, 16) : 0;
+  file->retry = std::chrono::steady_clock::now() + std::min<Duration>(file->interval * (1 << file->failures), kLongest);
+  if (!again || file->error != status.ToString())
+    HR_LOG(err, "the new {} is not applied, what it said before stays: {}", file->path, status.ToString());
   file->failed = *std::move(text);
   file->error = status.ToString();
 }

@@ -36,9 +36,10 @@ class FileWatcher {
     Apply apply;
     std::string applied;
     Deadline next;
-    std::string failed = {};  // a text that could not be applied, why, and how often in turn
+    std::string failed = {};  // a text that could not be applied, why, how often, and not to be tried before
     std::string error = {};
     int failures = 0;
+    Deadline retry{};
   };
   void Run();
   static void Look(File* file);

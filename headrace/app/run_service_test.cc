@@ -200,7 +200,7 @@ TEST_F(RunServiceTest, WhoWaitsForTheSameWorkTriesItselfWhenThatFails) {
   auto parts = Open(folder_.path(), [&](const RunEvent& event) {
     if (event.line.starts_with("the same work is under way")) waited = true;
   });
-  EXPECT_EQ(Finish(*parts.service, Same(2, 1, 3).Spec()).state, RunState::kFailed);
+  EXPECT_EQ(Finish(*parts.service, Same(2, 3, 3).Spec()).state, RunState::kFailed);
   EXPECT_TRUE(waited);
   EXPECT_EQ(Count()["slow"], 2);
 }

@@ -57,13 +57,13 @@ Status Serve(const ServeFlags& flags) {
   HR_ASSIGN_OR_RETURN(const ModelServerOptions options, ToOptions(flags));
   HR_ASSIGN_OR_RETURN(auto models, ReadModels(flags));
   HR_ASSIGN_OR_RETURN(const auto server, ModelServer::Start(options, std::move(models)));
-  if (!flags.ports_file.empty())
-    HR_RETURN_IF_ERROR(WriteFileAtomically(
-        flags.ports_file, fmt::format("{{\"grpc\":{},\"rest\":{}}}\n", server->grpc_port(), server->rest_port())));
   {
     FileWatcher models_watcher, security;
     WatchModels(flags, server.get(), &models_watcher);
     WatchSecurity(flags, server.get(), &security);
+    if (!flags.ports_file.empty())
+      HR_RETURN_IF_ERROR(WriteFileAtomically(
+          flags.ports_file, fmt::format("{{\"grpc\":{},\"rest\":{}}}\n", server->grpc_port(), server->rest_port())));
     const int signal = shutdown.Wait();
     HR_LOG(info, "signal {}: answering what is under way, then ending; a second signal ends at once", signal);
     server->manager().EndWaits();

@@ -23,8 +23,8 @@ Status ThreadPool::Submit(Work work) {
     if (stopping_) return Unavailable("{}: shutting down", name_);
     if (queue_.size() >= max_queued_) return ResourceExhausted("{}: {} tasks are waiting already", name_, max_queued_);
     queue_.push_back(std::move(work));
+    changed_.NotifyOne();  // under the lock: whoever runs the work may destroy the pool
   }
-  changed_.NotifyOne();
   return OkStatus();
 }
 

@@ -369,7 +369,7 @@ TEST(LineageStore, LargeGraphsAreWalkedQuickly) {
     const auto graph = fixture.store->Walk({fixture.store->FindByUri(uri)->at(0).id});
     const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
     fmt::print("{}: {} artifacts in {:.0f} ms\n", uri, graph->artifacts.size(), took.count());
-    EXPECT_LT(took.count(), 5000);
+    EXPECT_LT(took.count(), 60'000);
     return graph->artifacts.size();
   };
   EXPECT_EQ(walk("/c" + std::to_string(kChain)), kChain + 1u);

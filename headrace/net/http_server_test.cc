@@ -318,10 +318,11 @@ TEST_F(HttpServerTest, ADroppedResponderAnswers500) {
 }
 
 TEST_F(HttpServerTest, ClosesSlowAndIdleClients) {
-  Start(Echo,
-        {.header_timeout = milliseconds(100), .body_timeout = milliseconds(100), .idle_timeout = milliseconds(100)});
+  Start(Echo, {.idle_timeout = milliseconds(100)});
   RawClient idle(server_->port());
   EXPECT_TRUE(idle.AtEnd());
+  server_->Stop(Deadline::min());
+  Start(Echo, {.header_timeout = milliseconds(100), .body_timeout = milliseconds(100)});
   RawClient slow_head(server_->port());
   slow_head.Send("GET / HT");
   EXPECT_EQ(StatusOf(slow_head.ReadResponse()), 408);

@@ -99,10 +99,10 @@ class TlsTest : public testing::Test {
                                         client ? client->certificate : ""};
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    grpc::GenericStub stub(grpc::CreateCustomChannel("localhost:" + std::to_string(grpc_->port()),
+    grpc::GenericStub stub(grpc::CreateCustomChannel("127.0.0.1:" + std::to_string(grpc_->port()),
                                                      grpc::SslCredentials(options), arguments));
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
     grpc::CompletionQueue queue;
     const grpc::Slice empty("");
     const auto call = stub.PrepareUnaryCall(&context, "/t.T/WhoAmI", grpc::ByteBuffer(&empty, 1), &queue);

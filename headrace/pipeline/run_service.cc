@@ -152,11 +152,20 @@ Status RunService::Terminate(const std::string& id) {
   return OkStatus();
 }
 
+Result<Run> RunService::GetRetryable(const std::string& id) {
+  for (;;) {
+    HR_ASSIGN_OR_UNEXPECTED(Run run, store_->Get(id));
+    if (run.state != RunState::kFailed && run.state != RunState::kCanceled)
+      return std::unexpected(FailedPrecondition(
+          "run {} is {}; only a run that has FAILED or been CANCELED can be retried", id, RunStateName(run.state)));
+    MutexLock lock(mutex_);
+    if (!drivers_.contains(id)) return run;
+    ended_.WaitUntil(mutex_, std::chrono::steady_clock::now() + std::chrono::milliseconds(10));
+  }
+}
+
 Status RunService::Retry(const std::string& id) {
-  HR_ASSIGN_OR_RETURN(Run run, store_->Get(id));
-  if (run.state != RunState::kFailed && run.state != RunState::kCanceled)
-    return FailedPrecondition("run {} is {}; only a run that has FAILED or been CANCELED can be retried", id,
-                              RunStateName(run.state));
+  HR_ASSIGN_OR_RETURN(Run run, GetRetryable(id));
   HR_ASSIGN_OR_RETURN(const json::value spec, store_->GetSpec(id));
   HR_ASSIGN_OR_RETURN(const auto pipeline, ParsePipeline(spec));
   run.state = RunState::kRunning;

@@ -100,6 +100,8 @@ class RunService {
   Status StartDriver(const Run& run, std::shared_ptr<const Pipeline> pipeline);
   // Called by a driver when its run has ended.
   void Ended(const std::string& id);
+  // The run, once the driver that has just ended it is gone.
+  Result<Run> GetRetryable(const std::string& id);
   std::shared_ptr<RunDriver> FindDriver(const std::string& id);
 
   const RunServiceOptions options_;

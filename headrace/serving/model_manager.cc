@@ -112,7 +112,7 @@ class ModelManager::Impl {
     });
   }
 
-  // `strict`: the wanted versions themselves, and what hinders them is an error at once.
+  // `strict`: the wanted versions themselves, all that can be; what hinders them all is an error at once.
   Status WaitAvailable(const std::vector<std::string>& names, Deadline deadline, bool strict) const {
     Status status;
     const auto settled = [&](const Reconciler::Models& models) {
@@ -120,7 +120,8 @@ class ModelManager::Impl {
       bool all = true;
       const auto look = [&](const std::string& name, const ModelRecord* model) {
         const Status hopeless = model != nullptr ? model->Hopeless() : NotFound("model {} is not configured", name);
-        if (model != nullptr && model->HasAvailable(strict) && (!strict || hopeless.ok())) return;
+        const bool complete = !strict || (hopeless.ok() && model != nullptr && model->Settled());
+        if (model != nullptr && model->HasAvailable(strict) && complete) return;
         all = false;
         const bool fatal = !hopeless.ok() && (strict || hopeless.code() != Code::kNotFound);
         if (fatal && status.ok()) status = hopeless.WithContext("model " + name);

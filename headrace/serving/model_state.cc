@@ -15,15 +15,6 @@ std::string Identity(const ModelConfig& config, const FoundVersion& found) {
   return found.location + "\n" + LoadOptionsKey(config);
 }
 
-void StartAgain(VersionRecord* version) {
-  version->status.state = VersionState::kStart;
-  version->status.error = OkStatus();
-  version->status.changed = Clock::Real()->Now();
-  version->tries = 0;
-  version->next_try = Deadline::min();
-  version->fingerprint.clear();
-}
-
 // Which of two records of one version number its status shows.
 int Liveliness(VersionState state) {
   switch (state) {
@@ -82,6 +73,15 @@ Status ModelRecord::Hopeless() const {
   if (wanted) return *error;
   return NotFound("no version of model {} found under base path {}; expected a folder named by a number, such as {}/1",
                   config.name, config.base_path, config.base_path);
+}
+
+void StartAgain(VersionRecord* version) {
+  version->status.state = VersionState::kStart;
+  version->status.error = OkStatus();
+  version->status.changed = Clock::Real()->Now();
+  version->tries = 0;
+  version->next_try = Deadline::min();
+  version->fingerprint.clear();
 }
 
 void Aspire(ModelRecord* model, const std::vector<FoundVersion>& wanted,

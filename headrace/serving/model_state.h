@@ -60,6 +60,9 @@ struct Actions {
 void Aspire(ModelRecord* model, const std::vector<FoundVersion>& wanted,
             const std::map<std::string, std::string>& fingerprints);
 
+// Makes a version that has ended one to be loaded.
+void StartAgain(VersionRecord* version);
+
 // What to do now. A version that is wanted no more stays until a wanted one is AVAILABLE (the one of its own number, if
 // that is wanted), or none is wanted at all, and until the base path of the present configuration has been looked at.
 Actions Plan(ModelRecord* model, Deadline now);

@@ -55,7 +55,7 @@ class PredictorTest : public testing::Test {
 
 TEST_F(PredictorTest, ACheapModelRunsOnTheCallersThread) {
   Load("3");
-  Predictor predictor({});
+  Predictor predictor({.inline_limit = std::chrono::seconds(10)});
   PredictCall call;
   Fill(&call);
   const auto [status, here] = Predict(predictor, &call);
@@ -76,7 +76,7 @@ TEST_F(PredictorTest, ADearModelRunsOnThePool) {
 
 TEST_F(PredictorTest, AnUnknownModelRunsOnThePoolUntilItIsMeasured) {
   Load("3", false);
-  Predictor predictor({});
+  Predictor predictor({.inline_limit = std::chrono::seconds(10)});
   PredictCall unknown, known;
   Fill(&unknown);
   EXPECT_FALSE(Predict(predictor, &unknown).second);

@@ -104,6 +104,7 @@ void Reconciler::Unload(ModelRecord* model, VersionRecord* version) {
     version->loaded.reset();
     version->status.memory_bytes = 0;
     SetState(model, version, VersionState::kEnd);
+    if (version->aspired) StartAgain(version);  // it came to be wanted again meanwhile
     ReconcileAll();
   }
   Dispatch();

@@ -1,5 +1,5 @@
 // What every Executor does, whatever runs the tasks: include this in a backend's test, derive a fixture that has
-//   static std::unique_ptr<Executor> Make(const std::filesystem::path& folder);  // grace period of about a second
+//   static std::unique_ptr<Executor> Make(const std::filesystem::path& folder);  // grace period of a few seconds
 //   static TaskSpec Shell(const std::string& script);                            // image and command that run it with
 //   sh
 // and instantiate: INSTANTIATE_TYPED_TEST_SUITE_P(Process, ExecutorConformance, ProcessFixture);

@@ -62,7 +62,8 @@ def make_readable(folder):
 
 def predict(models_url, model):
     url = f"{models_url}/{model}"
-    wait_until(lambda: get_json(url)["model_version_status"][0]["state"] == "AVAILABLE", f"{model} to be served")
+    wait_until(lambda: get_json(url)["model_version_status"][0]["state"] == "AVAILABLE", f"{model} to be served",
+               seconds=120)
     return get_json(f"{url}:predict", {"instances": [1.5, -2.0]})["predictions"]
 
 

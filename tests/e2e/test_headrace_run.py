@@ -314,7 +314,7 @@ def start(run, **parameters):
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     journal = pathlib.Path(parameters["journal"])
     deadline = time.monotonic() + 120
-    while not journal.exists():
+    while not (journal.exists() and journal.read_text()):
         assert process.poll() is None and time.monotonic() < deadline, process.communicate()
         time.sleep(0.02)
     return process

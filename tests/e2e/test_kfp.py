@@ -208,7 +208,7 @@ def test_a_run_is_terminated(client, tmp_path):
     marker = tmp_path / "never"
     run_id = client.create_run_from_pipeline_package(package, {"marker": str(marker)}).run_id
     started = marker.with_suffix(".started")
-    wait_until(started.exists, "the task to start")
+    wait_until(lambda: started.exists() and started.read_text(), "the task to start")
     assert client.get_run(run_id).state == "RUNNING"
     client.terminate_run(run_id)
     run = ended(client, run_id)

@@ -71,7 +71,7 @@ def test_a_thousand_hot_swaps_under_load_fail_no_request_and_leak_nothing(serve,
     assert not load.failures
     assert load.sent >= SWAPS
     assert set(load.answers) == {"1.0", "2.0"}
-    assert resident_kib(server) < 1.1 * early
+    assert resident_kib(server) < 1.1 * early + 8 * 1024
     ended = [v for v in get_json(f"{server.models_url}/m")["model_version_status"] if v["state"] == "END"]
     assert len(ended) <= 32, "the history of ended versions is bounded"
 

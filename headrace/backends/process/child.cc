@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
@@ -50,6 +51,12 @@ bool Duplicate(int from, int to) {
   if (from == to) return ::syscall(SYS_fcntl, from, F_SETFD, 0) == 0;
   return ::syscall(SYS_dup3, from, to, 0) >= 0;
 }
+// The kernel's own struct sigaction has the handler first, and SIG_DFL and no flags are zeros.
+void DefaultSignal(int number) {
+  constexpr size_t kSetBytes = 8;
+  const std::array<unsigned long, 4> action{};
+  ::syscall(SYS_rt_sigaction, number, action.data(), nullptr, kSetBytes);
+}
 [[noreturn]] void Exit(int code) {
   while (true) ::syscall(SYS_exit_group, code);
 }
@@ -71,7 +78,7 @@ struct Prepared {
 [[noreturn]] void Exec(const Prepared& prepared) {
   ::setsid();
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  for (int number = 1; number < NSIG; number++) ::signal(number, SIG_DFL);
+  for (int number = 1; number < NSIG; number++) plain::DefaultSignal(number);
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -121,7 +128,7 @@ void KillTree(pid_t task) {
   ::setsid();
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   ::prctl(PR_SET_PDEATHSIG, kParentDied);
-  ::prctl(PR_SET_NAME, "headrace-task");
+  ::syscall(SYS_prctl, PR_SET_NAME, "headrace-task", 0, 0, 0);
   if (::getppid() != prepared.parent) plain::Exit(128 + SIGKILL);
   const pid_t task = ::_Fork();
   if (task == 0) Exec(prepared);

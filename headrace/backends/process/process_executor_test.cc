@@ -15,7 +15,7 @@ ProcessExecutorOptions Options(const fs::path& folder) {
   ProcessExecutorOptions options;
   options.environments = folder / "environments";
   options.max_parallel = 3;
-  options.grace = std::chrono::milliseconds(700);
+  options.grace = std::chrono::seconds(2);
   return options;
 }
 
