@@ -125,11 +125,12 @@ void BatchScheduler::Turn(ServableHandle version) {
 void BatchScheduler::ExecuteAlone(const ServableHandle& version, PredictCall* call) {
   const Deadline start = clock_->Monotonic();
   call->queued = start - call->started;
+  call->executed_rows = *BatchRows(call->request);
   const Status status = InferAndWait(version.servable(), call->request, &call->response);
   call->runtime = clock_->Monotonic() - start;
   if (status.ok())
     version.stats().RecordExecution(
-        {.rows = static_cast<uint64_t>(*BatchRows(call->request)), .queued = call->queued, .runtime = call->runtime});
+        {.rows = static_cast<uint64_t>(call->executed_rows), .queued = call->queued, .runtime = call->runtime});
   finish_(call, status);
 }
 
@@ -152,6 +153,7 @@ void BatchScheduler::Execute(const ServableHandle& version, std::vector<PredictC
   for (PredictCall* call : calls) {
     call->queued = start - call->started;
     call->runtime = execution.runtime;
+    call->executed_rows = rows;
     execution.queued += call->queued;
   }
   if (status.ok()) status = CheckRows(version.model(), request, response, padded);

@@ -62,6 +62,12 @@ TEST_F(BatchingTest, LoadMakesBatchesAndEachGetsItsOwnRows) {
   }
   predictor_->Drain();
   EXPECT_EQ(good, kCalls);
+  int64_t most = 0;
+  for (const auto& call : calls) {
+    EXPECT_GE(call.executed_rows, call.request.inputs[0].shape()[0]);
+    most = std::max(most, call.executed_rows);
+  }
+  EXPECT_GT(most, 3) << "a batch's rows, not the request's";
   for (int i = 0; i < kCalls; i++) {
     const auto x = static_cast<float>(i);
     const auto y = calls[static_cast<size_t>(i)].response.outputs[0].values<float>();

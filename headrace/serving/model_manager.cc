@@ -156,7 +156,7 @@ class ModelManager::Impl {
     return OkStatus();
   }
 
-  // Labels and weights that are new must lead to versions that can answer now.
+  // Labels and targets of traffic that are new must lead to versions that can answer now.
   Status CheckTargets(const ModelConfig& former, const ModelConfig& next) {
     return reconciler.ReadModels([&](const Reconciler::Models& models) -> Status {
       const auto it = models.find(next.name);
@@ -168,14 +168,17 @@ class ModelManager::Impl {
           return UnavailableLabel(next.name, label, version);
       }
       if (next.traffic == former.traffic) return OkStatus();
-      for (const auto& [target, weight] : next.traffic.weights) {
+      const auto check = [&](std::string_view field, const VersionRef& target) {
         const int64_t version = target.label.empty() ? target.version : next.labels.find(target.label)->second;
-        if (weight > 0 && !available(version))
-          return FailedPrecondition(
-              "traffic.weights: version {} of model {} is not available; the version policy must want it, and it must "
-              "be loaded",
-              version, next.name);
-      }
+        if (available(version)) return OkStatus();
+        return FailedPrecondition(
+            "traffic.{}: version {} of model {} is not available; the version policy must want it, and it must be "
+            "loaded",
+            field, version, next.name);
+      };
+      for (const auto& [target, weight] : next.traffic.weights)
+        if (weight > 0) HR_RETURN_IF_ERROR(check("weights", target));
+      for (const auto& shadow : next.traffic.shadows) HR_RETURN_IF_ERROR(check("shadows", shadow));
       return OkStatus();
     });
   }
@@ -253,7 +256,8 @@ std::vector<ServableHandle> ModelManager::Shadows(std::string_view model) const 
   std::vector<ServableHandle> handles;
   if (const auto it = snapshot.models.find(model); it != snapshot.models.end())
     for (const auto& shadow : it->second.shadows)
-      if (shadow->TryAcquire()) handles.emplace_back(shadow.get());
+      if (shadow->TryAcquire())
+        handles.emplace_back(shadow.get(), Role::kShadow, 0, static_cast<float>(it->second.log_fraction));
   return handles;
 }
 

@@ -56,7 +56,7 @@ Result<ServableHandle> Snapshot::Find(const VersionSelector& selector) const {
   if (!selector.version && selector.label.empty()) wishes |= PolicyWishes(*view, selector);
   LoadedVersion* loaded = view->versions[index].get();
   if (!loaded->TryAcquire()) return std::unexpected(Aborted("version {} is closed", loaded->version()));
-  return ServableHandle(loaded, wishes, static_cast<float>(view->log_fraction));
+  return ServableHandle(loaded, view->roles[index], wishes, static_cast<float>(view->log_fraction));
 }
 
 SnapshotHolder::SnapshotHolder() { Publish(std::make_shared<const Snapshot>()); }
@@ -100,6 +100,10 @@ ModelView MakeView(const ModelConfig& config, std::vector<std::shared_ptr<Loaded
     const size_t index = Resolve(target, view.labels, view.versions);
     if (index < view.versions.size() && weight > 0) targets.push_back({index, view.versions[index]->version(), weight});
   }
+  view.roles.resize(view.versions.size(), Role::kPrimary);
+  const auto greatest = std::ranges::max_element(targets, {}, &TrafficRouter::Target::weight);
+  for (const auto& target : targets)
+    if (target.index != greatest->index) view.roles[target.index] = Role::kCanary;
   view.router = TrafficRouter(std::move(targets));
   for (const auto& shadow : config.traffic.shadows)
     if (const size_t index = Resolve(shadow, view.labels, view.versions); index < view.versions.size())

@@ -22,7 +22,8 @@ struct VersionSelector;
 struct ModelView {
   std::vector<std::shared_ptr<LoadedVersion>> versions;  // AVAILABLE, descending
   std::map<std::string, int64_t, std::less<>> labels;
-  TrafficRouter router;  // over indices of `versions`; empty: the latest
+  TrafficRouter router;     // over indices of `versions`; empty: the latest
+  std::vector<Role> roles;  // of `versions`, one for each
   TrafficPolicy traffic;
   std::vector<std::shared_ptr<LoadedVersion>> shadows;  // those of the policy that are AVAILABLE
   double log_fraction = 0;

@@ -31,12 +31,14 @@ LoggedPrediction Capture(const PredictCall& call, const Status& status, const Cl
   out.client = call.origin.client;
   out.model = call.servable.model();
   out.version = call.servable.version();
+  out.role = call.servable.role();
   out.signature = call.request.signature->name;
   out.time = clock.Now();
   out.code = status.code();
   out.error = status.message();
   out.latency_micros = (clock.Monotonic() - call.started) / std::chrono::microseconds(1);
   out.queue_micros = call.queued / std::chrono::microseconds(1);
+  out.batch_size = call.executed_rows;
   out.sampling_fraction = call.servable.log_fraction();
   out.input_specs = call.request.signature->inputs;
   for (const uint32_t output : call.request.outputs)

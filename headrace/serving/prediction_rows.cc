@@ -209,7 +209,7 @@ Result<PredictionTable> MakePredictionTable(const std::vector<const LoggedPredic
   table.Integer("event_time", integers([](const auto& p, int64_t) { return MicrosSinceEpoch(p.time); }),
                 "make_timestamp({})");
   table.Text("endpoint", texts([](const auto& p) { return p.model; }));
-  table.Text("role", texts([](const auto&) { return "primary"; }));
+  table.Text("role", texts([](const auto& p) { return RoleName(p.role); }));
   table.Text("model_name", texts([](const auto& p) { return p.model; }));
   table.Integer("model_version", integers([](const auto& p, int64_t) { return p.version; }));
   table.Text("signature", texts([](const auto& p) { return p.signature; }));
@@ -222,7 +222,7 @@ Result<PredictionTable> MakePredictionTable(const std::vector<const LoggedPredic
   table.Text("error", texts([](const auto& p) { return p.error; }));
   table.Integer("latency_us", integers([](const auto& p, int64_t) { return p.latency_micros; }));
   table.Integer("queue_us", integers([](const auto& p, int64_t) { return p.queue_micros; }));
-  table.Integer("batch_size", integers([](const auto& p, int64_t) { return RowsOf(p); }));
+  table.Integer("batch_size", integers([](const auto& p, int64_t) { return p.batch_size; }));
   std::vector<double> sampling;
   ForEachRowOf(predictions, [&](const auto& p, int64_t) { sampling.push_back(p.sampling_fraction); });
   table.Number("sampling_prob", std::move(sampling));

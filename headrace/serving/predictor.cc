@@ -62,7 +62,8 @@ std::string RouteKeyOf(const Tensor& tensor) {
 Predictor::Predictor(PredictorOptions options)
     : options_(options),
       pool_("hr-infer", options.threads != 0 ? options.threads : AvailableCores(), options.max_queued),
-      batches_(&pool_, options.clock, [this](PredictCall* call, Status status) { Finish(call, std::move(status)); }) {}
+      batches_(&pool_, options.clock, [this](PredictCall* call, Status status) { Finish(call, std::move(status)); }),
+      shadows_(options.clock, options.log) {}
 
 Predictor::~Predictor() {
   Drain();
@@ -109,6 +110,7 @@ void Predictor::Run(PredictCall* call) {
   if (start >= call->request.deadline)
     return Finish(call, DeadlineExceeded("the deadline passed while the request waited {} µs for a thread",
                                          call->queued.count() / 1000));
+  call->executed_rows = static_cast<int64_t>(Rows(call->request));
   // Two pointers fit into the callback without an allocation.
   call->servable.servable().Infer(call->request, &call->response, [this, call](Status status) {
     call->runtime = options_.clock->Monotonic() - call->started - call->queued;
@@ -124,7 +126,7 @@ void Predictor::Run(PredictCall* call) {
 void Predictor::Finish(PredictCall* call, Status status) {
   call->servable.stats().RecordRequest(status.code(), options_.clock->Monotonic() - call->started);
   if (call->servable.wishes(ServableHandle::kShadow) && status.ok() && options_.manager != nullptr)
-    shadows_.Submit(call->servable, call->request, call->response, options_.manager->Shadows(call->servable.model()));
+    shadows_.Submit(*call, options_.manager->Shadows(call->servable.model()));
   if (call->servable.wishes(ServableHandle::kLog) && options_.log) options_.log(*call, status);
   InferDone(std::move(call->done_))(std::move(status));  // which may free the call
   if (under_way_.fetch_sub(1, std::memory_order_acq_rel) < 0) under_way_.notify_all();

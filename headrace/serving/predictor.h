@@ -42,6 +42,7 @@ struct PredictCall {
   Duration queued = Duration::zero();   // filled: time spent waiting
   Duration runtime = Duration::zero();  // filled: time in the engine
   Deadline started{};                   // filled: when Predict was called
+  int64_t executed_rows = 0;            // filled: rows of the engine's run, those of its batch's other requests too
 
  private:
   friend class Predictor;
@@ -55,7 +56,8 @@ struct PredictorOptions {
   Duration inline_limit = std::chrono::microseconds(100);  // zero: always hop; Duration::max(): never
   Clock* clock = Clock::Real();
   const ModelManager* manager = nullptr;  // not owned; null: no routing by input, no shadows
-  // Told of each finished call that is sampled for the log, before its `done` runs; must not block.
+  // Told of each finished call that is sampled for the log, before its `done` runs, and of its copies that shadow
+  // versions answered, from a thread of theirs; must not block.
   std::function<void(const PredictCall&, const Status&)> log = {};
 };
 

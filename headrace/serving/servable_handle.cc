@@ -38,8 +38,17 @@ void LoadedVersion::Close() {
 
 void LoadedVersion::DestroyServable() { servable_.reset(); }
 
+std::string_view RoleName(Role role) {
+  switch (role) {
+    case Role::kPrimary: return "primary";
+    case Role::kCanary: return "canary";
+    case Role::kShadow: return "shadow";
+  }
+  return "";
+}
+
 ServableHandle::ServableHandle(const ServableHandle& other)
-    : version_(other.version_), wishes_(other.wishes_), log_fraction_(other.log_fraction_) {
+    : version_(other.version_), role_(other.role_), wishes_(other.wishes_), log_fraction_(other.log_fraction_) {
   // Closed versions, too: `other` keeps it loaded.
   if (version_ != nullptr) version_->AddReference();
 }

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "headrace/core/engine.h"
@@ -53,6 +54,15 @@ class LoadedVersion {
   alignas(64) std::atomic<uint64_t> state_{0};  // users, and kClosed
 };
 
+// What a version is to its model's traffic policy.
+enum class Role : uint8_t {
+  kPrimary,  // the policy's version with the greatest weight, of equal ones the first; without weights the latest; and
+             // those that get no part of the traffic, which a client named itself
+  kCanary,   // another that the policy gives a part of the requests
+  kShadow,   // got a copy of a request that another answered
+};
+std::string_view RoleName(Role role);  // "primary" …
+
 // Keeps a version loaded for as long as it lives; cheap to copy and move (an atomic increment, no allocation). Empty
 // when default-made. A value: not shared between threads without care. Must not outlive the ModelManager.
 class ServableHandle {
@@ -66,13 +76,18 @@ class ServableHandle {
 
   ServableHandle() = default;
   // Takes over one acquired reference.
-  explicit ServableHandle(LoadedVersion* acquired, uint8_t wishes = 0, float log_fraction = 0)
-      : version_(acquired), wishes_(wishes), log_fraction_(log_fraction) {}
+  explicit ServableHandle(LoadedVersion* acquired, Role role = Role::kPrimary, uint8_t wishes = 0,
+                          float log_fraction = 0)
+      : version_(acquired), role_(role), wishes_(wishes), log_fraction_(log_fraction) {}
   ServableHandle(ServableHandle&& other) noexcept
-      : version_(std::exchange(other.version_, nullptr)), wishes_(other.wishes_), log_fraction_(other.log_fraction_) {}
+      : version_(std::exchange(other.version_, nullptr)),
+        role_(other.role_),
+        wishes_(other.wishes_),
+        log_fraction_(other.log_fraction_) {}
   ServableHandle(const ServableHandle& other);
   ServableHandle& operator=(ServableHandle other) noexcept {
     std::swap(version_, other.version_);
+    std::swap(role_, other.role_);
     std::swap(wishes_, other.wishes_);
     std::swap(log_fraction_, other.log_fraction_);
     return *this;
@@ -89,12 +104,14 @@ class ServableHandle {
   const Signature* FindSignature(std::string_view name) const { return version_->servable()->FindSignature(name); }
   VersionStats& stats() const { return version_->stats(); }
   LoadedVersion* get() const { return version_; }
+  Role role() const { return role_; }
   bool wishes(Wish wish) const { return wishes_ & wish; }
   // With kLog: the share of predictions that is sampled.
   float log_fraction() const { return log_fraction_; }
 
  private:
   LoadedVersion* version_ = nullptr;
+  Role role_ = Role::kPrimary;
   uint8_t wishes_ = 0;
   float log_fraction_ = 0;
 };

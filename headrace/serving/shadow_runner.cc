@@ -5,6 +5,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "headrace/serving/batch_tensors.h"
 #include "headrace/serving/predictor.h"
 #include "headrace/serving/warmup.h"
 
@@ -39,6 +40,8 @@ struct ShadowRunner::Job {
   InferRequest request;  // with inputs of its own
   InferResponse response;
   std::vector<ServableHandle> shadows;
+  Deadline submitted;
+  std::string trace_id, client, request_id;  // RequestOrigin's, when it is to be logged
 };
 
 std::string_view ShadowOutcomeName(ShadowOutcome outcome) {
@@ -64,30 +67,47 @@ bool SameAnswer(const InferResponse& a, const InferResponse& b) {
   return std::equal(a.outputs.begin(), a.outputs.end(), b.outputs.begin(), b.outputs.end(), SameTensor);
 }
 
-void ShadowRunner::Submit(const ServableHandle& primary, const InferRequest& request, const InferResponse& response,
-                          std::vector<ServableHandle> shadows) {
-  std::erase_if(shadows, [&](const auto& shadow) { return shadow.get() == primary.get(); });
+void ShadowRunner::Submit(const PredictCall& answered, std::vector<ServableHandle> shadows) {
+  std::erase_if(shadows, [&](const auto& shadow) { return shadow.get() == answered.servable.get(); });
   if (shadows.empty()) return;
   auto job = std::make_shared<Job>();
-  job->primary = primary;
-  job->request.signature = request.signature;
-  job->request.outputs = request.outputs;
-  for (const auto& input : request.inputs) job->request.inputs.push_back(CopyTensor(input));
-  job->response = response;
+  job->primary = answered.servable;
+  job->request.signature = answered.request.signature;
+  job->request.outputs = answered.request.outputs;
+  for (const auto& input : answered.request.inputs) job->request.inputs.push_back(CopyTensor(input));
+  job->response = answered.response;
   job->shadows = std::move(shadows);
+  job->submitted = clock_->Monotonic();
+  if (answered.servable.wishes(ServableHandle::kLog)) {
+    job->trace_id = answered.origin.trace_id;
+    job->client = answered.origin.client;
+    job->request_id = answered.origin.request_id;
+  }
   if (pool_.Submit([this, job] { Run(*job); }).ok()) return;
   for (const auto& shadow : job->shadows) Note(*job, shadow, ShadowOutcome::kDropped);
 }
 
 void ShadowRunner::Run(const Job& job) {
-  for (const auto& shadow : job.shadows) {
-    const auto request = TranslateRequest(job.request, shadow);
-    InferResponse response;
-    if (!request || !InferAndWait(shadow.servable(), *request, &response).ok())
-      Note(job, shadow, ShadowOutcome::kFailed);
-    else
-      Note(job, shadow, SameAnswer(job.response, response) ? ShadowOutcome::kSame : ShadowOutcome::kDifferent);
+  for (const auto& shadow : job.shadows) Note(job, shadow, Ask(job, shadow));
+}
+
+ShadowOutcome ShadowRunner::Ask(const Job& job, const ServableHandle& shadow) {
+  auto request = TranslateRequest(job.request, shadow);
+  if (!request) return ShadowOutcome::kFailed;
+  PredictCall call;
+  call.servable = shadow;
+  call.request = *std::move(request);
+  call.started = job.submitted;
+  call.queued = clock_->Monotonic() - job.submitted;
+  call.executed_rows = BatchRows(call.request).value_or(1);
+  const Status status = InferAndWait(shadow.servable(), call.request, &call.response);
+  call.runtime = clock_->Monotonic() - job.submitted - call.queued;
+  if (job.primary.wishes(ServableHandle::kLog) && log_) {
+    call.origin = {.trace_id = job.trace_id, .client = job.client, .request_id = job.request_id};
+    log_(call, status);
   }
+  if (!status.ok()) return ShadowOutcome::kFailed;
+  return SameAnswer(job.response, call.response) ? ShadowOutcome::kSame : ShadowOutcome::kDifferent;
 }
 
 void ShadowRunner::Note(const Job& job, const ServableHandle& shadow, ShadowOutcome outcome) {

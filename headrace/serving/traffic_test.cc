@@ -1,7 +1,10 @@
 // Weights decided by an input's value, and shadow copies, through the predictor.
 #include <gmock/gmock.h>
 
+#include <compare>
 #include <future>
+#include <map>
+#include <mutex>
 #include <set>
 
 #include "headrace/serving/engine_test_util.h"
@@ -32,14 +35,17 @@ class TrafficTest : public testing::Test {
     model.log_fraction = log_fraction;
     ASSERT_EQ(manager_->SetConfig(config), OkStatus());
     ASSERT_EQ(manager_->WaitSettled(In(seconds(10))), OkStatus());
-    predictor_ = std::make_unique<Predictor>(
-        PredictorOptions{.manager = manager_.get(), .log = [this](const PredictCall& call, const Status&) {
-                           logged_.push_back(call.response.outputs[0].values<float>()[0]);
-                         }});
+    predictor_ = std::make_unique<Predictor>(PredictorOptions{
+        .manager = manager_.get(), .log = [this](const PredictCall& call, const Status&) {
+          const std::scoped_lock lock(mutex_);
+          logged_.push_back({call.servable.role(), call.servable.version(), call.response.outputs[0].values<float>()[0],
+                             call.executed_rows, std::string(call.origin.request_id)});
+        }});
   }
 
-  float Ask(float x, std::optional<int64_t> version = {}) {
+  float Ask(float x, std::optional<int64_t> version = {}, std::string request_id = "") {
     PredictCall call;
+    call.origin.request_id = request_id;
     call.servable = *manager_->Lookup({.model = "m", .version = version});
     call.request.signature = &call.servable.signatures()[0];
     call.request.inputs.push_back(Tensor::Of<float>(Shape{1}, {x}));
@@ -59,7 +65,16 @@ class TrafficTest : public testing::Test {
 
   TempDir dir_;
   AddEngine engine_;
-  std::vector<float> logged_;
+  struct Logged {
+    Role role;
+    int64_t version;
+    float answer;
+    int64_t executed_rows;
+    std::string request_id;
+    auto operator<=>(const Logged&) const = default;
+  };
+  std::mutex mutex_;
+  std::vector<Logged> logged_;
   std::unique_ptr<ModelManager> manager_;
   std::unique_ptr<Predictor> predictor_;
 };
@@ -110,7 +125,55 @@ TEST_F(TrafficTest, TheLogGetsItsShare) {
   Serve({"5"}, {}, 0.25);
   for (int x = 0; x < 2000; x++) Ask(0);
   EXPECT_NEAR(static_cast<double>(logged_.size()), 500, 120);
-  EXPECT_THAT(std::set<float>(logged_.begin(), logged_.end()), testing::ElementsAre(5));
+  EXPECT_THAT(logged_, testing::Each(Logged{Role::kPrimary, 1, 5, 1, ""}));
+}
+
+TEST_F(TrafficTest, TheLogKnowsPrimaryAndCanary) {
+  TrafficPolicy traffic;
+  traffic.weights = {{VersionRef{1, ""}, 1}, {VersionRef{2, ""}, 5}, {VersionRef{3, ""}, 5}};
+  Serve({"10", "20", "30", "40"}, traffic, 1);
+  for (int64_t version = 1; version <= 4; version++) Ask(0, version);
+  EXPECT_THAT(logged_, testing::ElementsAre(Logged{Role::kCanary, 1, 10, 1, ""}, Logged{Role::kPrimary, 2, 20, 1, ""},
+                                            Logged{Role::kCanary, 3, 30, 1, ""}, Logged{Role::kPrimary, 4, 40, 1, ""}));
+  logged_.clear();
+  for (int i = 0; i < 300; i++) Ask(0);
+  EXPECT_THAT(std::set(logged_.begin(), logged_.end()),
+              testing::ElementsAre(Logged{Role::kPrimary, 2, 20, 1, ""}, Logged{Role::kCanary, 1, 10, 1, ""},
+                                   Logged{Role::kCanary, 3, 30, 1, ""}));
+}
+
+TEST_F(TrafficTest, WithoutWeightsTheLatestIsPrimary) {
+  Serve({"10", "20"}, {}, 1);
+  Ask(0);
+  Ask(0, 1);
+  EXPECT_THAT(logged_,
+              testing::ElementsAre(Logged{Role::kPrimary, 2, 20, 1, ""}, Logged{Role::kPrimary, 1, 10, 1, ""}));
+}
+
+TEST_F(TrafficTest, TheLogGetsTheAnswersOfShadowsWithTheirRequest) {
+  TrafficPolicy traffic;
+  traffic.weights = {{VersionRef{1, ""}, 1}};
+  traffic.shadows = {VersionRef{2, ""}};
+  Serve({"5", "6"}, traffic, 1);
+  Ask(1, {}, "r1");
+  Ask(1, 1, "r2");
+  predictor_->Drain();
+  EXPECT_THAT(logged_,
+              testing::UnorderedElementsAre(Logged{Role::kPrimary, 1, 6, 1, "r1"}, Logged{Role::kShadow, 2, 7, 1, "r1"},
+                                            Logged{Role::kPrimary, 1, 6, 1, "r2"}));
+}
+
+TEST_F(TrafficTest, ShadowsOfRequestsThatAreNotSampledAreNotLogged) {
+  TrafficPolicy traffic;
+  traffic.weights = {{VersionRef{1, ""}, 1}};
+  traffic.shadows = {VersionRef{2, ""}};
+  Serve({"5", "6"}, traffic, 0.5);
+  for (int i = 0; i < 100; i++) Ask(1, {}, std::to_string(i));
+  predictor_->Drain();
+  std::map<std::string, int> rows;
+  for (const auto& row : logged_) rows[row.request_id]++;
+  EXPECT_NEAR(static_cast<double>(rows.size()), 50, 30);
+  for (const auto& [id, count] : rows) EXPECT_EQ(count, 2) << id;
 }
 
 TEST(SameAnswer, TreatsNanAndRoundingAsEqual) {

@@ -6,6 +6,7 @@ import random
 import urllib.request
 
 import grpc
+import pyarrow.parquet
 import pytest
 from conftest import write_model
 from load import Load
@@ -139,3 +140,23 @@ def test_an_operator_moves_traffic_while_requests_run(three):
     assert not load.failures
     with pytest.raises(HttpError, match="unknown"):
         get_json(f"http://127.0.0.1:{three.rest}/admin/models/unknown/traffic")
+
+
+def test_the_log_tells_primary_canary_and_shadow(serve, tmp_path):
+    for version in (1, 2, 3):
+        write_model(tmp_path / "m", version, add=version)
+    config = tmp_path / "models.config"
+    config.write_text(f"""model_config_list {{ config {{
+        name: "m" base_path: "{tmp_path}/m" model_version_policy {{ all {{}} }}
+        traffic {{ weights {{ version: 1 weight: 3 }} weights {{ version: 2 weight: 1 }} shadows {{ version: 3 }} }}
+    }} }}""")
+    log = tmp_path / "log"
+    server = serve(f"--model_config_file={config}", f"--prediction_log_dir={log}", f"--access_log={tmp_path}/access.log")
+    answers = [ask(server) for _ in range(40)]
+    server.stop()
+    rows = [row for file in log.glob("m/*/*.parquet") for row in pyarrow.parquet.ParquetFile(file).read().to_pylist()]
+    roles = collections.Counter((row["role"], row["model_version"]) for row in rows)
+    assert roles == {("primary", 1): answers.count(1), ("canary", 2): answers.count(2), ("shadow", 3): 40}
+    assert {row["prediction"]["y"] for row in rows if row["role"] == "shadow"} == {3.0}
+    of_shadows = {row["trace_id"] for row in rows if row["role"] == "shadow"}
+    assert of_shadows == {row["trace_id"] for row in rows if row["role"] != "shadow"} and len(of_shadows) == 40

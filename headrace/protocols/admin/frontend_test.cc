@@ -10,6 +10,7 @@ namespace headrace::admin {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 class FrontendTest : public testing::Test {
@@ -95,6 +96,9 @@ TEST_F(FrontendTest, AModelFoundBelowTheRootCanBeChangedAndStaysThroughReloads) 
 TEST_F(FrontendTest, VersionsThatAreNotLoadedAreRefused) {
   EXPECT_THAT(Fetch("PUT", "listed/traffic", R"({"weights":[{"version":9,"weight":1},{"version":2,"weight":1}]})"),
               AllOf(StartsWith("400 "), HasSubstr("version 9 of model listed is not available")));
+  EXPECT_THAT(Fetch("PUT", "listed/traffic", R"({"shadows":[{"version":9}]})"),
+              AllOf(StartsWith("400 "), HasSubstr("traffic.shadows: version 9 of model listed is not available")));
+  EXPECT_THAT(Fetch("GET", "listed/traffic"), Not(HasSubstr("shadows")));
   EXPECT_THAT(Fetch("PUT", "listed/labels", R"({"labels":{"stable":9}})"),
               AllOf(StartsWith("400 "), HasSubstr("version 9 of model listed")));
   EXPECT_EQ(Fetch("GET", "listed/labels"), "200 {}");
