@@ -34,6 +34,7 @@ if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
   # Every x86-64 processor since 2010 has them.
   target_compile_options(headrace_deps_simdjson INTERFACE -msse4.2 -mpclmul)
 endif()
+hr_pkg_config(rapidjson RapidJSON)
 hr_pkg_config(prometheus prometheus-cpp-core)
 find_package(CLI11 2.1 REQUIRED CONFIG)
 hr_dependency(cli11 CLI11::CLI11)

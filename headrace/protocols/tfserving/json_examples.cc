@@ -3,6 +3,7 @@
 #include <simdjson.h>
 
 #include "headrace/protocols/common/json_text.h"
+#include "headrace/protocols/tfserving/json_error.h"
 #include "headrace/protocols/tfserving/json_tensor.h"
 #include "proto/tfserving/prediction_service.pb.h"
 
@@ -60,7 +61,7 @@ Status ReadScalar(ondemand::value value, Feature* feature) {
   }
   const TensorSpec number{"", DataType::kFloat64, {}, false};
   Arena arena;
-  JsonTensorReader reader(number, token.size(), &arena);
+  JsonTensorReader reader(number, token, &arena);
   HR_RETURN_IF_ERROR(reader.Read(value));
   AddNumber(*static_cast<const double*>(reader.TakeValue().data()), feature);
   return OkStatus();
@@ -94,42 +95,39 @@ Status ReadExample(ondemand::value value, Example* example) {
   return OkStatus();
 }
 
-Status ReadExamples(ondemand::value value, ::tensorflow::serving::ExampleListWithContext* list) {
+Status ReadExamples(ondemand::value value, std::string_view body, ::tensorflow::serving::ExampleListWithContext* list) {
   ondemand::array array;
   if (value.get_array().get(array) != simdjson::SUCCESS)
-    return InvalidArgument("Excepting 'examples' value to be an list/array");
+    return JsonFormatError(body, "Expecting 'examples' value to be an list/array");
   for (auto item : array) {
     ondemand::value element;
     if (const error_code error = item.get(element)) return ParseError(error);
     const Status status = ReadExample(element, list->add_examples());
     if (!status.ok()) return status.WithContext(fmt::format("example {}", list->examples_size() - 1));
   }
-  return OkStatus();
+  return list->examples_size() > 0 ? OkStatus() : JsonFormatError(body, "'examples' value is an empty array");
 }
 
-Status ReadMember(std::string_view key, ondemand::value value, std::string* signature_name,
+Status ReadMember(std::string_view key, ondemand::value value, std::string_view body, std::string* signature_name,
                   ::tensorflow::serving::ExampleListWithContext* list) {
-  if (key == "examples") return ReadExamples(value, list);
+  if (key == "examples") return ReadExamples(value, body, list);
   if (key == "context") return ReadExample(value, list->mutable_context()).WithContext("context");
   if (key != "signature_name") return OkStatus();
   std::string_view name;
   if (value.get_string().get(name) != simdjson::SUCCESS)
-    return InvalidArgument("'signature_name' key must be a string value.");
+    return JsonFormatError(body, "not formatted correctly. 'signature_name' key must be a string value.");
   *signature_name = name;
   return OkStatus();
 }
 
-}  // namespace
-
-Status DecodeExamples(std::string_view body, std::string* signature_name, ::tensorflow::serving::Input* input) {
+Status Decode(std::string_view body, std::string* signature_name, ::tensorflow::serving::Input* input) {
   thread_local ondemand::parser parser;
   ondemand::document document;
   const size_t capacity = body.size() + simdjson::SIMDJSON_PADDING;
   if (const error_code error = parser.iterate(body.data(), body.size(), capacity).get(document))
     return ParseError(error);
   ondemand::object object;
-  if (document.get_object().get(object) != simdjson::SUCCESS)
-    return InvalidArgument("JSON Parse error: the request must be a JSON object");
+  if (const error_code error = document.get_object().get(object)) return ParseError(error);
   auto* list = input->mutable_example_list_with_context();
   bool found = false;
   for (auto field : object) {
@@ -138,9 +136,18 @@ Status DecodeExamples(std::string_view body, std::string* signature_name, ::tens
     found |= key == "examples";
     ondemand::value value;
     if (const error_code error = field.value().get(value)) return ParseError(error);
-    HR_RETURN_IF_ERROR(ReadMember(key, value, signature_name, list));
+    HR_RETURN_IF_ERROR(ReadMember(key, value, body, signature_name, list));
   }
-  return found ? OkStatus() : InvalidArgument("Missing 'examples' key");
+  if (found) return OkStatus();
+  return JsonFormatError(body, "When method is classify, key 'examples' is expected and was not found");
+}
+
+}  // namespace
+
+Status DecodeExamples(std::string_view body, std::string* signature_name, ::tensorflow::serving::Input* input) {
+  const Status status = Decode(WithoutByteOrderMark(body), signature_name, input);
+  if (!status.ok()) HR_RETURN_IF_ERROR(CheckJsonObject(body));
+  return status;
 }
 
 void EncodeResults(const ::tensorflow::serving::ClassificationResult& result, std::string* out) {

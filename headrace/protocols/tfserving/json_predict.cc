@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "headrace/protocols/common/json_text.h"
+#include "headrace/protocols/tfserving/json_error.h"
 #include "headrace/protocols/tfserving/json_tensor.h"
 
 namespace headrace::tfserving {
@@ -19,8 +20,8 @@ Status ParseError(error_code error) { return InvalidArgument("JSON Parse error: 
 // The inputs of a signature being read, and in which order the last row named them.
 class InputReaders {
  public:
-  InputReaders(const Signature& signature, size_t json_bytes, Arena* arena) : signature_(signature) {
-    for (const TensorSpec& input : signature.inputs) readers_.emplace_back(input, json_bytes, arena);
+  InputReaders(const Signature& signature, std::string_view json, Arena* arena) : signature_(signature) {
+    for (const TensorSpec& input : signature.inputs) readers_.emplace_back(input, json, arena);
   }
 
   size_t size() const { return readers_.size(); }
@@ -46,11 +47,9 @@ class InputReaders {
 };
 
 Status ElementError(size_t row, std::string_view key, const Status& status) {
-  if (key.empty())
-    return Status(status.code(),
-                  fmt::format("Failed to process element: {} of 'instances' list. Error: {}", row, status.ToString()));
-  return Status(status.code(), fmt::format("Failed to process element: {} key: {} of 'instances' list. Error: {}", row,
-                                           key, status.ToString()));
+  const std::string of_key = key.empty() ? "" : fmt::format(" key: {}", key);
+  return InvalidArgument("Failed to process element: {}{} of 'instances' list. Error: {}", row, of_key,
+                         status.ToString());
 }
 
 // A row as an object: every input once, nothing else.
@@ -72,8 +71,11 @@ Status ReadRowObject(ondemand::object object, size_t row, InputReaders& readers)
     members++;
   }
   if (members == readers.size()) return OkStatus();
-  return InvalidArgument("Failed to process element: {} of 'instances' list. JSON object keys must be equal to: {}",
-                         row, readers.Names());
+  object.reset();
+  std::string_view text;
+  if (const error_code error = object.raw_json().get(text)) return ParseError(error);
+  return InvalidArgument("Failed to process element: {} of 'instances' list. JSON object: {} keys must be equal to: {}",
+                         row, QuoteJson(text), readers.Names());
 }
 
 Status ReadRow(ondemand::value value, size_t row, bool* objects, InputReaders& readers) {
@@ -99,10 +101,10 @@ Status ReadRow(ondemand::value value, size_t row, bool* objects, InputReaders& r
   return status.ok() ? status : ElementError(row, "", status);
 }
 
-Status ReadRows(ondemand::value value, InputReaders& readers) {
+Status ReadRows(ondemand::value value, std::string_view body, InputReaders& readers) {
   ondemand::array array;
   if (value.get_array().get(array) != simdjson::SUCCESS)
-    return InvalidArgument("Expecting 'instances' value to be a list/array");
+    return JsonFormatError(body, "Expecting 'instances' to be an list/array");
   size_t row = 0;
   bool objects = false;
   for (auto item : array) {
@@ -111,7 +113,7 @@ Status ReadRows(ondemand::value value, InputReaders& readers) {
     HR_RETURN_IF_ERROR(ReadRow(element, row, &objects, readers));
     row++;
   }
-  return row > 0 ? OkStatus() : InvalidArgument("'instances' is empty: expecting a list with at least one element");
+  return row > 0 ? OkStatus() : JsonFormatError(body, "No values in 'instances' array");
 }
 
 Status ReadColumnObject(ondemand::object object, const Signature& signature, InputReaders& readers) {
@@ -157,7 +159,7 @@ Status FindSignature(std::string_view body, ondemand::document& document, Signat
     const error_code error = document["signature_name"].get(value);
     if (error == simdjson::SUCCESS) {
       if (value.get_string().get(name) != simdjson::SUCCESS)
-        return InvalidArgument("'signature_name' key must be a string value.");
+        return JsonFormatError(body, "not formatted correctly. 'signature_name' key must be a string value.");
     } else if (error != simdjson::NO_SUCH_FIELD) {
       return ParseError(error);
     }
@@ -167,21 +169,22 @@ Status FindSignature(std::string_view body, ondemand::document& document, Signat
   return OkStatus();
 }
 
-Status ReadInputs(ondemand::document& document, const Signature& signature, InputReaders& readers,
-                  std::optional<PredictFormat>* format) {
+Status ReadInputs(std::string_view body, ondemand::document& document, const Signature& signature,
+                  InputReaders& readers, std::optional<PredictFormat>* format) {
   ondemand::object object;
-  if (document.get_object().get(object) != simdjson::SUCCESS)
-    return InvalidArgument("JSON Parse error: the request must be a JSON object");
+  if (const error_code error = document.get_object().get(object)) return ParseError(error);
   for (auto field : object) {
     std::string_view key;
     if (const error_code error = field.unescaped_key().get(key)) return ParseError(error);
     const bool rows = key == "instances";
     if (!rows && key != "inputs") continue;
-    if (*format) return InvalidArgument("Not expecting both 'instances' and 'inputs' keys in the request");
+    if (*format)
+      return JsonFormatError(body,
+                             "Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist ");
     *format = rows ? PredictFormat::kRows : PredictFormat::kColumns;
     ondemand::value value;
     if (const error_code error = field.value().get(value)) return ParseError(error);
-    HR_RETURN_IF_ERROR(rows ? ReadRows(value, readers) : ReadColumns(value, signature, readers));
+    HR_RETURN_IF_ERROR(rows ? ReadRows(value, body, readers) : ReadColumns(value, signature, readers));
   }
   return *format ? OkStatus() : InvalidArgument("Missing 'inputs' or 'instances' key");
 }
@@ -206,24 +209,30 @@ std::string_view FirstValue(std::string_view text) {
   return text;
 }
 
-}  // namespace
-
-Result<PredictFormat> DecodePredict(std::string_view body, SignatureFinder& signatures, Arena* arena,
-                                    InferRequest* request) {
+Result<PredictFormat> Decode(std::string_view body, SignatureFinder& signatures, Arena* arena, InferRequest* request) {
   thread_local ondemand::parser parser;
-  body = FirstValue(body);
   ondemand::document document;
   if (const error_code error =
           parser.iterate(body.data(), body.size(), body.size() + simdjson::SIMDJSON_PADDING).get(document))
     return std::unexpected(ParseError(error));
   HR_UNEXPECTED_IF_ERROR(FindSignature(body, document, signatures, &request->signature));
   const Signature& signature = *request->signature;
-  InputReaders readers(signature, body.size(), arena);
+  InputReaders readers(signature, body, arena);
   std::optional<PredictFormat> format;
-  HR_UNEXPECTED_IF_ERROR(ReadInputs(document, signature, readers, &format));
+  HR_UNEXPECTED_IF_ERROR(ReadInputs(body, document, signature, readers, &format));
   for (size_t i = 0; i < readers.size(); i++)
     request->inputs.push_back(format == PredictFormat::kRows ? readers[i].TakeRows() : readers[i].TakeValue());
   return *format;
+}
+
+}  // namespace
+
+Result<PredictFormat> DecodePredict(std::string_view body, SignatureFinder& signatures, Arena* arena,
+                                    InferRequest* request) {
+  auto format = Decode(FirstValue(WithoutByteOrderMark(body)), signatures, arena, request);
+  // That server reads the whole text before anything else: what is wrong with the text comes first.
+  if (!format) HR_UNEXPECTED_IF_ERROR(CheckJsonObject(body));
+  return format;
 }
 
 namespace {

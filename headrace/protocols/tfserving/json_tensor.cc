@@ -1,9 +1,13 @@
 #include "headrace/protocols/tfserving/json_tensor.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 #include <limits>
 #include <type_traits>
+
+#include "headrace/protocols/tfserving/json_error.h"
 
 namespace headrace::tfserving {
 namespace {
@@ -12,7 +16,6 @@ namespace ondemand = simdjson::ondemand;
 using simdjson::error_code;
 
 constexpr size_t kFirstElements = 256;
-constexpr size_t kShownChars = 80;
 
 std::string_view Trim(std::string_view token) {
   while (!token.empty() && std::string_view(" \t\r\n").contains(token.back())) token.remove_suffix(1);
@@ -49,22 +52,24 @@ std::string_view JsonTypeName(std::string_view token) {
     case '"': return "String";
     case '{': return "Object";
     case '[': return "Array";
-    case 't':
-    case 'f': return "Bool";
+    case 't': return "True";
+    case 'f': return "False";
     case 'n': return "Null";
     default: return "Number";
   }
 }
 
-Status TypeError(std::string_view token, DataType type) {
-  token = Trim(token);
-  return InvalidArgument("JSON Value: {} Type: {} is not of expected type: {}", token.substr(0, kShownChars),
-                         JsonTypeName(token), TensorFlowName(type));
+Status TypeError(std::string_view text, DataType type) {
+  return InvalidArgument("JSON Value: {} Type: {} is not of expected type: {}", QuoteJson(text), JsonTypeName(text),
+                         TensorFlowName(type));
 }
 
-Status LossError(std::string_view token, DataType type) {
-  return InvalidArgument("Cannot convert JSON value: {} to {} without loss of precision.",
-                         Trim(token).substr(0, kShownChars), TensorFlowName(type));
+struct NotTaken {};  // the element of a type that JSON cannot carry to this server
+
+// The text from `value` on; `end` is the request's.
+std::string_view TextFrom(ondemand::value& value, const char* end) {
+  const char* begin = value.raw_json_token().data();
+  return {begin, static_cast<size_t>(end - begin)};
 }
 
 // TensorFlow Serving's JSON knows these three words beside JSON's numbers.
@@ -82,39 +87,33 @@ bool ReadWord(std::string_view token, double* number) {
 }
 
 template <class T>
-Status ReadFloating(ondemand::value& value, DataType type, T* out) {
+Status ReadFloating(ondemand::value& value, DataType type, const char* end, T* out) {
   double number = 0;
   if (value.get_double().get(number) != simdjson::SUCCESS) [[unlikely]] {
-    if (!ReadWord(value.raw_json_token(), &number)) return TypeError(value.raw_json_token(), type);
+    if (!ReadWord(value.raw_json_token(), &number)) return TypeError(TextFrom(value, end), type);
   }
   *out = static_cast<T>(number);
   return OkStatus();
 }
 
 template <class T>
-Status ReadInteger(ondemand::value& value, DataType type, T* out) {
-  if constexpr (std::is_same_v<T, uint64_t>) {
-    if (value.get_uint64().get(*out) == simdjson::SUCCESS) [[likely]]
-      return OkStatus();
-    return TypeError(value.raw_json_token(), type);
-  } else {
-    int64_t number = 0;
-    if (value.get_int64().get(number) != simdjson::SUCCESS) [[unlikely]]
-      return TypeError(value.raw_json_token(), type);
-    if (!std::in_range<T>(number)) [[unlikely]]
-      return LossError(value.raw_json_token(), type);
-    *out = static_cast<T>(number);
-    return OkStatus();
-  }
+Status ReadInteger(ondemand::value& value, DataType type, const char* end, T* out) {
+  using Wide = std::conditional_t<std::is_same_v<T, uint64_t>, uint64_t, int64_t>;
+  Wide number = 0;
+  if (value.get<Wide>().get(number) != simdjson::SUCCESS || !std::in_range<T>(number)) [[unlikely]]
+    return TypeError(TextFrom(value, end), type);
+  *out = static_cast<T>(number);
+  return OkStatus();
 }
 
 }  // namespace
 
-JsonTensorReader::JsonTensorReader(const TensorSpec& spec, size_t json_bytes, Arena* arena)
+JsonTensorReader::JsonTensorReader(const TensorSpec& spec, std::string_view json, Arena* arena)
     : spec_(spec),
       arena_(arena),
       element_bytes_(spec.type == DataType::kString ? sizeof(std::string_view) : DataTypeSize(spec.type)),
-      max_elements_(json_bytes / 2 + 1) {}
+      json_end_(json.data() + json.size()),
+      max_elements_(json.size() / 2 + 1) {}
 
 // A text of n bytes holds at most n/2 elements, so memory stays within a small multiple of the text's.
 void JsonTensorReader::Grow() {
@@ -132,7 +131,7 @@ Status JsonTensorReader::CheckScalarLevel(Value& value, size_t level) {
   }
   if (level == shape_.size()) return OkStatus();
   return InvalidArgument("JSON Value: {} found at incorrect level: {} in the JSON DOM. Expected at level: {}",
-                         Trim(value.raw_json_token()).substr(0, kShownChars), level + 1, shape_.size());
+                         QuoteJson(TextFrom(value, json_end_)), level + 1, shape_.size());
 }
 
 Status JsonTensorReader::CloseArray(size_t level, int64_t count) {
@@ -145,29 +144,33 @@ Status JsonTensorReader::CloseArray(size_t level, int64_t count) {
 
 template <class T>
 Status JsonTensorReader::ReadScalar(Value& value, T* out) {
-  if constexpr (std::is_same_v<T, bool>) {
-    return value.get_bool().get(*out) == simdjson::SUCCESS ? OkStatus() : TypeError(value.raw_json_token(), spec_.type);
+  if constexpr (std::is_same_v<T, NotTaken>) {
+    return Unimplemented("Conversion of JSON Value: {} to type: {}", QuoteJson(TextFrom(value, json_end_)),
+                         TensorFlowName(spec_.type));
+  } else if constexpr (std::is_same_v<T, bool>) {
+    return value.get_bool().get(*out) == simdjson::SUCCESS ? OkStatus()
+                                                           : TypeError(TextFrom(value, json_end_), spec_.type);
   } else if constexpr (std::is_same_v<T, std::string_view>) {
     std::string_view text;
     if (value.get_string().get(text) != simdjson::SUCCESS) return ReadObject(value, out);
     *out = arena_->Copy(text);
     return OkStatus();
   } else if constexpr (std::is_floating_point_v<T>) {
-    return ReadFloating(value, spec_.type, out);
+    return ReadFloating(value, spec_.type, json_end_, out);
   } else {
-    return ReadInteger(value, spec_.type, out);
+    return ReadInteger(value, spec_.type, json_end_, out);
   }
 }
 
 Status JsonTensorReader::ReadObject(Value& value, std::string_view* out) {
-  const std::string_view token = value.raw_json_token();
+  const std::string_view text = TextFrom(value, json_end_);
   ondemand::object object;
-  if (value.get_object().get(object) != simdjson::SUCCESS) return TypeError(token, spec_.type);
+  if (value.get_object().get(object) != simdjson::SUCCESS) return TypeError(text, spec_.type);
   bool is_base64 = false;
-  std::string_view text;
-  HR_RETURN_IF_ERROR(TakeBase64Object(object, &is_base64, &text));
-  if (!is_base64) return TypeError(token, spec_.type);
-  HR_ASSIGN_OR_RETURN(*out, DecodeBase64(text, arena_));
+  std::string_view encoded;
+  HR_RETURN_IF_ERROR(TakeBase64Object(object, &is_base64, &encoded));
+  if (!is_base64) return JsonFormatError(text, "not formatted correctly for base64 data");
+  HR_ASSIGN_OR_RETURN(*out, DecodeBase64(encoded, arena_));
   return OkStatus();
 }
 
@@ -232,9 +235,7 @@ Status JsonTensorReader::Dispatch(Value& value) {
     case DataType::kFloat32: return ReadNested<float>(value, 0);
     case DataType::kFloat64: return ReadNested<double>(value, 0);
     case DataType::kString: return ReadNested<std::string_view>(value, 0);
-    default:
-      return Unimplemented("Conversion of JSON Value: {} to type: {}",
-                           Trim(value.raw_json_token()).substr(0, kShownChars), TensorFlowName(spec_.type));
+    default: return ReadNested<NotTaken>(value, 0);
   }
 }
 
@@ -245,7 +246,7 @@ Status JsonTensorReader::Read(Value value) {
 }
 
 Status JsonTensorReader::ReadBase64(std::string_view text) {
-  if (spec_.type != DataType::kString) return TypeError("{\"b64\"", spec_.type);
+  if (spec_.type != DataType::kString) return TypeError(fmt::format(R"({{"b64":"{}"}})", text), spec_.type);
   if (rank_known_ && !shape_.empty())
     return InvalidArgument(
         "JSON Value: a base64 object found at incorrect level: 1 in the JSON DOM. Expected at level: {}",

@@ -22,8 +22,8 @@ inline constexpr size_t kMaxJsonDepth = 64;
 // first one's shape. The memory is the arena's; the tensor dies with it.
 class JsonTensorReader {
  public:
-  // Refers to all of them. `json_bytes`: the length of the text, which bounds the number of elements.
-  JsonTensorReader(const TensorSpec& spec, size_t json_bytes, Arena* arena);
+  // Refers to all of them. `json`: the text that all values are part of.
+  JsonTensorReader(const TensorSpec& spec, std::string_view json, Arena* arena);
 
   // Appends `value`, whatever its nesting.
   Status Read(simdjson::ondemand::value value);
@@ -55,6 +55,7 @@ class JsonTensorReader {
   const TensorSpec& spec_;
   Arena* const arena_;
   const size_t element_bytes_;
+  const char* const json_end_;
   const size_t max_elements_;
   Shape shape_;              // of one value; -1 where its size is not known yet
   bool rank_known_ = false;  // the first value's nesting has been seen to its ground
