@@ -1,6 +1,7 @@
 """The Open Inference Protocol and Triton's extensions, through the clients that people use."""
 
 import asyncio
+import http.client
 import json
 import pathlib
 import queue
@@ -16,6 +17,8 @@ import tritonclient.http.aio
 from conftest import write_identity, write_model
 from local_server import ModelServer, wait_until
 from tritonclient.utils import InferenceServerException
+
+GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "golden" / "oip"  # what other programs wrote, with their versions
 
 TYPES = {
     "BOOL": [True, False],
@@ -291,6 +294,42 @@ def test_curl(server):
         "outputs": [{"name": "y", "datatype": "FP32", "shape": [2], "data": [2.0, 3.0]}],
     }
     assert curl(server, "/v2/models/plus/infer", body, "-X", "PUT") == {"error": "Method Not Allowed"}
+
+
+@pytest.mark.parametrize(
+    "codec, model, expected",
+    [
+        ("numpy", "FP32", [1.5, -2.0]),
+        ("numpy_nan", "FP32", [float("nan"), 2.0]),
+        ("pandas", "FP32", [1.5, -2.0]),
+        ("string", "BYTES", ["plain", "höhe"]),
+        ("base64", "BYTES", [b"\x00\xff", b"hi"]),
+    ],
+)
+def test_what_mlservers_codecs_write(server, codec, model, expected):
+    body = json.loads((GOLDEN / "mlserver_codecs.json").read_text())[codec]
+    body["parameters"] = {**body.get("parameters", {}), "binary_data_output": True}
+    connection = http.client.HTTPConnection("127.0.0.1", server.rest, timeout=30)
+    connection.request("POST", f"/v2/models/{model}/infer", json.dumps(body))
+    response = connection.getresponse()
+    answer = response.read()
+    connection.close()
+    assert response.status == 200, answer
+    result = tritonclient.http.InferenceServerClient.parse_response_body(
+        answer, header_length=int(response.headers["Inference-Header-Content-Length"])
+    )
+    assert result.get_output("y")["shape"] == [2]
+    wanted = [text.encode() if isinstance(text, str) else text for text in expected]
+    numpy.testing.assert_array_equal(result.as_numpy("y").tolist(), wanted)
+
+
+@pytest.mark.parametrize("library", [tritonclient.http, tritonclient.grpc])
+def test_a_column_is_taken_for_a_vector_and_nothing_else(server, library):
+    address = running_http(server) if library is tritonclient.http else running_grpc(server)
+    with library.InferenceServerClient(address) as client:
+        assert client.infer("plus", [plus_input(library, [[1], [2]])]).as_numpy("y").tolist() == [3.0, 4.0]
+        with pytest.raises(InferenceServerException, match=r"Expected \[-1\], got \[1,2\]"):
+            client.infer("plus", [plus_input(library, [[1, 2]])])
 
 
 def test_every_door_gives_the_same_numbers(server):

@@ -107,6 +107,7 @@ Status ReadInput(std::string_view bytes, GrpcInput* input) {
       Parameter parameter;
       if (!ReadEntry(reader.bytes(), &parameter)) return Broken();
       HR_RETURN_IF_ERROR(CheckTensorParameter(parameter));
+      if (parameter.key == kContentType) input->base64 = parameter.text == kBase64;
     } else if (reader.field() == 5) {
       input->contents.push_back(reader.bytes());
     }
@@ -184,6 +185,7 @@ Status DecodeRequest(std::string_view message, Arena* arena, GrpcInferCall* out)
   }
   for (size_t i = 0; i < inputs.size(); i++) {
     HR_ASSIGN_OR_RETURN(Tensor tensor, MakeTensor(inputs[i], i, raw, out->model, arena));
+    if (inputs[i].base64 && tensor.type() == DataType::kString) tensor = DecodeBase64Strings(tensor, arena);
     out->call.inputs.push_back({inputs[i].name, std::move(tensor)});
   }
   if (raw.size() <= inputs.size()) return OkStatus();

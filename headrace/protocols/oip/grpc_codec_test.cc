@@ -251,5 +251,20 @@ TEST(EncodeResponse, LeavesALargeLastTensorWhereItIs) {
   EXPECT_EQ(read.raw_output_contents(0).size(), 8000u);
 }
 
+TEST(DecodeRequest, DecodesMlserversBase64) {
+  for (const bool raw : {false, true}) {
+    ModelInferRequest request;
+    auto* input = AddInput(&request, "BYTES", 1);
+    (*input->mutable_parameters())["content_type"].set_string_param("base64");
+    if (raw)
+      request.add_raw_input_contents(std::string("\4\0\0\0AP8=", 8));
+    else
+      input->mutable_contents()->add_bytes_contents("AP8=");
+    const Decoded decoded(request);
+    ASSERT_EQ(decoded.status(), OkStatus());
+    EXPECT_THAT(decoded.tensor().strings(), ElementsAre(std::string_view("\0\xff", 2)));
+  }
+}
+
 }  // namespace
 }  // namespace headrace::oip

@@ -11,6 +11,7 @@ namespace headrace::oip {
 struct GrpcInput {
   std::string_view name, datatype;
   Shape shape;
+  bool base64 = false;  // its strings stand for others: DecodeBase64Strings
   // InferTensorContents' bytes; more than one when the message was split, which concatenates their fields.
   boost::container::small_vector<std::string_view, 1> contents;
 };

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
+
+#include "headrace/protocols/common/base64.h"
 
 namespace headrace::oip {
 namespace {
@@ -24,14 +27,21 @@ Status MissingInputs(const InferCall& call, std::string_view model, const Signat
       signature.inputs.size(), call.inputs.size(), model, Quoted(given), Quoted(missing));
 }
 
-Status CheckInput(const Tensor& tensor, const TensorSpec& spec, std::string_view model) {
+bool Fits(const Tensor& tensor, const TensorSpec& spec) {
+  if (spec.any_rank) return true;
+  return std::ranges::equal(spec.shape, tensor.shape(),
+                            [](int64_t want, int64_t got) { return want < 0 || want == got; });
+}
+
+// Checks an input and stores it, a column as the vector that the model wants.
+Status TakeInput(const Tensor& tensor, const TensorSpec& spec, std::string_view model, Tensor* out) {
   if (tensor.type() != spec.type)
     return InvalidArgument("inference input '{}' data-type is '{}', but model '{}' expects '{}'", spec.name,
                            DataTypeName(tensor.type()), model, DataTypeName(spec.type));
-  bool fits = spec.any_rank || tensor.shape().size() == spec.shape.size();
-  for (size_t i = 0; fits && !spec.any_rank && i < spec.shape.size(); i++)
-    fits = spec.shape[i] < 0 || spec.shape[i] == tensor.shape()[i];
-  if (fits) return OkStatus();
+  *out = tensor;
+  if (!spec.any_rank && spec.shape.size() == 1 && tensor.shape().size() == 2 && tensor.shape()[1] == 1)
+    *out = Tensor(tensor.type(), {tensor.shape()[0]}, tensor.data(), tensor.owner());
+  if (Fits(*out, spec)) return OkStatus();
   return InvalidArgument("unexpected shape for input '{}' for model '{}'. Expected {}, got {}", spec.name, model,
                          ShapeToString(spec.shape), ShapeToString(tensor.shape()));
 }
@@ -98,8 +108,7 @@ Status Bind(const InferCall& call, std::string_view model, const Signature& sign
     Tensor& slot = request->inputs[static_cast<size_t>(index)];
     if (slot.type() != DataType::kInvalid)
       return InvalidArgument("input '{}' already exists in request for model '{}'", input.name, model);
-    HR_RETURN_IF_ERROR(CheckInput(input.tensor, signature.inputs[static_cast<size_t>(index)], model));
-    slot = input.tensor;
+    HR_RETURN_IF_ERROR(TakeInput(input.tensor, signature.inputs[static_cast<size_t>(index)], model, &slot));
   }
   if (call.inputs.size() != signature.inputs.size()) return MissingInputs(call, model, signature);
   return BindOutputs(call, model, signature, request);
@@ -159,6 +168,16 @@ Result<Tensor> WrapBytes(std::string_view bytes, DataType type, Shape shape, std
     data = aligned;
   }
   return Tensor(type, std::move(shape), data, nullptr);
+}
+
+Tensor DecodeBase64Strings(const Tensor& strings, Arena* arena) {
+  const auto views = arena->AllocateArray<std::string_view>(strings.strings().size());
+  for (size_t i = 0; i < views.size(); i++) {
+    const std::string_view text = views[i] = strings.strings()[i];
+    if (text.size() % 4 != 0 || text.find_first_of("-_") != text.npos) continue;
+    if (const auto bytes = DecodeBase64(text, arena)) views[i] = *bytes;
+  }
+  return Tensor(strings.shape(), views.data(), nullptr);
 }
 
 size_t RawSize(const Tensor& tensor) {

@@ -38,8 +38,9 @@ struct InferCall {
   std::optional<std::string_view> raw_input;
 };
 
-// Fills `request` from `call`: signature, inputs in the signature's order, outputs. Types and shapes are checked.
-// kInvalidArgument in Triton's words, which name the tensor and the model.
+// Fills `request` from `call`: signature, inputs in the signature's order, outputs. Types and shapes are checked; for a
+// vector [N] also [N,1] is taken, as MLServer's codecs send it. kInvalidArgument in Triton's words, which name the
+// tensor and the model.
 Status Bind(const InferCall& call, std::string_view model, const Signature& signature, InferRequest* request);
 
 // The tensor that raw bytes are for a model with one input: dimension 0 is 1 where the model takes any, a further one
@@ -50,6 +51,12 @@ Result<Tensor> RawInput(std::string_view raw, std::string_view model, const Sign
 // where their address suits the type. kInvalidArgument in Triton's words when they do not fill the shape.
 Result<Tensor> WrapBytes(std::string_view bytes, DataType type, Shape shape, std::string_view input,
                          std::string_view model, Arena* arena);
+
+// The parameter of an input that says how its elements are to be read, and its value for strings in base64: MLServer's.
+inline constexpr std::string_view kContentType = "content_type";
+inline constexpr std::string_view kBase64 = "base64";
+// `strings` decoded, in `arena`; as MLServer does it, one that is not standard padded base64 stays what it is.
+Tensor DecodeBase64Strings(const Tensor& strings, Arena* arena);
 
 // How many bytes WrapBytes' format needs for `tensor`, and writes them.
 size_t RawSize(const Tensor& tensor);

@@ -40,6 +40,33 @@ TEST(Bind, PutsInputsIntoTheSignaturesOrder) {
   EXPECT_THAT(request.outputs, ElementsAre(1));
 }
 
+TEST(Bind, TakesAColumnForAVector) {
+  Signature signature = AddSub();
+  signature.inputs[0].shape = {3};
+  InferCall call;
+  call.inputs.push_back({"a", Tensor::Of<float>({3, 1}, {1, 2, 3})});
+  call.inputs.push_back({"b", Tensor::OfStrings({2, 1}, {"x", "y"})});
+  InferRequest request;
+  ASSERT_EQ(Bind(call, "m", signature, &request), OkStatus());
+  EXPECT_EQ(request.inputs[0].shape(), (Shape{3}));
+  EXPECT_THAT(request.inputs[0].values<float>(), ElementsAre(1, 2, 3));
+  EXPECT_EQ(request.inputs[1].shape(), (Shape{2}));
+  EXPECT_THAT(request.inputs[1].strings(), ElementsAre("x", "y"));
+  call.inputs[0].tensor = Tensor::Of<float>({4, 1}, {1, 2, 3, 4});
+  EXPECT_THAT(Bind(call, "m", signature, &request).message(), HasSubstr("Expected [3], got [4"));
+  call.inputs[0].tensor = Tensor::Of<float>({1, 3}, {1, 2, 3});
+  EXPECT_EQ(Bind(call, "m", signature, &request).message(),
+            "unexpected shape for input 'a' for model 'm'. Expected [3], got [1,3]");
+}
+
+TEST(DecodeBase64Strings, LeavesWhatIsNoBase64) {
+  Arena arena;
+  const Tensor strings = Tensor::OfStrings({2, 3}, {"aGk=", "AP+/", "", "hi!", "aGk", "_-8="});
+  const Tensor decoded = DecodeBase64Strings(strings, &arena);
+  EXPECT_EQ(decoded.shape(), (Shape{2, 3}));
+  EXPECT_THAT(decoded.strings(), ElementsAre("hi", std::string_view("\0\xff\xbf", 3), "", "hi!", "aGk", "_-8="));
+}
+
 TEST(Bind, RefusesInTritonsWords) {
   const Signature signature = AddSub();
   const auto message = [&](auto change) {

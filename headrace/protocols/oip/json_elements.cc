@@ -38,6 +38,8 @@ error_code ReadWord(ondemand::value& value, double* number) {
     *number = std::numeric_limits<double>::infinity();
   else if (token == "-Infinity")
     *number = -std::numeric_limits<double>::infinity();
+  else if (token == "null")  // MLServer's codecs write it for NaN
+    *number = std::numeric_limits<double>::quiet_NaN();
   else
     return simdjson::NUMBER_ERROR;
   return simdjson::SUCCESS;

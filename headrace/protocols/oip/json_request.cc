@@ -74,6 +74,7 @@ class Reader {
     std::optional<DataType> type;
     std::optional<Shape> shape;
     std::optional<uint64_t> binary_size;
+    bool base64 = false;
     bool has_data = false;
     bool done = false;
   };
@@ -129,7 +130,10 @@ class Reader {
       if (error_code error = field.key().get(key); error || (error = field.value().get(value))) return Broken(error);
       HR_RETURN_IF_ERROR(ReadInputField(key, value, &input));
     }
-    return Finish(object, &input);
+    HR_RETURN_IF_ERROR(Finish(object, &input));
+    Tensor& tensor = call_->inputs.back().tensor;
+    if (input.base64 && tensor.type() == DataType::kString) tensor = DecodeBase64Strings(tensor, arena_);
+    return OkStatus();
   }
 
   Status ReadInputField(ondemand::raw_json_string key, ondemand::value value, Input* input) {
@@ -149,6 +153,8 @@ class Reader {
     bool shared_memory = false;
     HR_RETURN_IF_ERROR(ForParameters(value, [&](std::string_view key, ondemand::value parameter) {
       if (key == "binary_data_size") return parameter.get_uint64().get(input->binary_size.emplace());
+      std::string_view text;
+      if (key == kContentType && parameter.get_string().get(text) == simdjson::SUCCESS) input->base64 = text == kBase64;
       shared_memory |= key == "shared_memory_region";
       return simdjson::SUCCESS;
     }));

@@ -215,5 +215,26 @@ TEST(JsonBytes, IsTheHeaderOrTheWholeBody) {
   EXPECT_FALSE(JsonBytes("99999999999999999999", 10).has_value());
 }
 
+TEST(ReadInferRequest, ReadsWhatMlserversCodecsWrite) {
+  for (
+      const char* json :
+      {R"({"inputs":[{"name":"x","shape":[2,1],"datatype":"BYTES","parameters":{"content_type":"base64"},"data":["AP8=","aGk="]}]})",
+       R"({"inputs":[{"data":["AP8=","aGk="],"name":"x","shape":[2,1],"datatype":"BYTES","parameters":{"content_type":"base64"}}]})"}) {
+    const Read read(json);
+    ASSERT_EQ(read.status(), OkStatus());
+    EXPECT_THAT(read.tensor().strings(), ElementsAre(std::string_view("\0\xff", 2), "hi"));
+  }
+  const Read text(
+      R"({"inputs":[{"name":"x","shape":[1],"datatype":"BYTES","parameters":{"content_type":"str"},"data":["aGk="]}]})");
+  EXPECT_THAT(text.tensor().strings(), ElementsAre("aGk="));
+  const Read numbers(
+      R"({"inputs":[{"name":"x","shape":[2],"datatype":"FP32","parameters":{"content_type":"base64"},"data":[1,null]}]})");
+  ASSERT_EQ(numbers.status(), OkStatus());
+  EXPECT_EQ(numbers.values<float>()[0], 1);
+  EXPECT_TRUE(std::isnan(numbers.values<float>()[1]));
+  EXPECT_THAT(Read(R"({"inputs":[{"name":"x","shape":[1],"datatype":"INT8","data":[null]}]})").status().message(),
+              HasSubstr("expected an integer"));
+}
+
 }  // namespace
 }  // namespace headrace::oip
