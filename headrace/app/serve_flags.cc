@@ -142,6 +142,14 @@ void AddRunFlags(CLI::App* command, ServeFlags* f) {
   command->add_option("--batching_parameters_file", f->batching_parameters_file, "BatchingParameters as text proto")
       ->group(kGroupRun);
   command
+      ->add_flag("--enable_per_model_batching_parameters", f->enable_per_model_batching_parameters,
+                 "Batch the versions that have a batching_params.pbtxt, with what it says")
+      ->group(kGroupRun);
+  command->add_option("--optimization_level", f->optimization_level, "Of graphs: 0 none to 3 all")
+      ->check(CLI::Range(0, 3))
+      ->capture_default_str()
+      ->group(kGroupRun);
+  command
       ->add_option("--intra_op_threads,--tensorflow_intra_op_parallelism", f->intra_op_threads,
                    "Threads of one inference; 0: all cores")
       ->capture_default_str()
@@ -200,9 +208,12 @@ auto ReadFlagFile(std::string_view flag, const std::string& path, Parse parse) -
 Result<serving::ModelConfig> Defaults(const ServeFlags& flags) {
   serving::ModelConfig defaults;
   defaults.engine.intra_op_threads = flags.intra_op_threads;
+  defaults.engine.optimization_level = flags.optimization_level;
   if (!flags.prediction_log_dir.empty()) defaults.log_fraction = flags.prediction_log_fraction;
   if (!flags.enable_batching && !flags.batching_parameters_file.empty())
     return std::unexpected(InvalidArgument("--batching_parameters_file needs --enable_batching"));
+  if (!flags.enable_batching && flags.enable_per_model_batching_parameters)
+    return std::unexpected(InvalidArgument("--enable_per_model_batching_parameters needs --enable_batching"));
   defaults.batching.enabled = flags.enable_batching;
   if (flags.batching_parameters_file.empty()) return defaults;
   HR_ASSIGN_OR_UNEXPECTED(defaults.batching, ReadFlagFile("--batching_parameters_file", flags.batching_parameters_file,
@@ -231,6 +242,7 @@ Status ReadFiles(const ServeFlags& flags, ModelServerOptions* options) {
 }  // namespace
 
 void AddServeFlags(CLI::App* command, ServeFlags* flags) {
+  command->set_version_flag("--version", "headrace " HEADRACE_VERSION);
   AddModelFlags(command, flags);
   AddDoorFlags(command, flags);
   AddScoringFlags(command, flags);
@@ -267,6 +279,7 @@ Result<ModelServerOptions> ToOptions(const ServeFlags& flags) {
   options.manager.load_retry_interval = std::chrono::microseconds(flags.load_retry_interval_micros);
   options.manager.memory_limit_bytes = flags.total_model_memory_limit_bytes;
   options.manager.enable_warmup = flags.enable_model_warmup;
+  if (flags.enable_per_model_batching_parameters) options.manager.version_batching = tfserving::ReadModelBatching;
   options.manager.allow_labels_for_unavailable = flags.allow_version_labels_for_unavailable_models;
   options.predictor.threads = static_cast<size_t>(std::max(flags.inference_threads, 0));
   options.predictor.max_queued = static_cast<size_t>(flags.max_queued_requests);

@@ -23,6 +23,8 @@ struct ServeFlags {
   std::string model_name = "default";
   std::string model_base_path;
   std::string model_config_file;
+  bool enable_per_model_batching_parameters = false;
+  int optimization_level = 3;
   int64_t model_config_file_poll_wait_seconds = 0;
   std::string models_root;
   bool enable_batching = false;

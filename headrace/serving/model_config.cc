@@ -123,6 +123,11 @@ Status Validate(const ModelConfig& model) {
 }
 
 Status Validate(const ServerConfig& config) {
+  if (!config.models_root.empty()) {
+    ModelConfig found = config.root_defaults;
+    found.base_path = config.models_root;
+    HR_RETURN_IF_ERROR(ValidateRest(found).WithContext("models below " + config.models_root));
+  }
   std::set<std::string_view> names;
   for (const auto& model : config.models) {
     HR_RETURN_IF_ERROR(Validate(model));

@@ -53,6 +53,11 @@ struct ModelManagerOptions {
   // Warms a version up from its files before it is AVAILABLE: true when there was something to run, else requests made
   // from its signatures are. An error fails the load. Blocks; called by several threads at once.
   std::function<Result<bool>(const std::filesystem::path& version_dir, Servable& servable)> warmup = {};
+  // For a model that batches, what a version's files say of it; nullopt: this version does not. An error fails the
+  // load. Unset: the model's configuration holds.
+  std::function<Result<std::optional<BatchingConfig>>(const std::filesystem::path& version_dir,
+                                                      const BatchingConfig& configured)>
+      version_batching = {};
   bool allow_labels_for_unavailable = false;
   size_t history_per_model = 32;  // how many ended versions stay in the status
 };

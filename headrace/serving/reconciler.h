@@ -60,6 +60,7 @@ class Reconciler {
   void Load(ModelRecord* model, VersionRecord* version);
   Status LoadOnce(ModelRecord* model, VersionRecord* version, const ModelConfig& config, const std::string& location,
                   std::shared_ptr<LoadedVersion>* loaded);
+  Result<BatchingConfig> BatchingOf(const ModelConfig& config, const std::filesystem::path& dir) const;
   Status Reserve(VersionRecord* version, size_t bytes);
   void FinishLoad(ModelRecord* model, VersionRecord* version, Status status, std::shared_ptr<LoadedVersion> loaded,
                   Duration time, std::string fingerprint);

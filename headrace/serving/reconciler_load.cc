@@ -56,12 +56,22 @@ Status Reconciler::Reserve(VersionRecord* version, size_t bytes) {
   return OkStatus();
 }
 
+Result<BatchingConfig> Reconciler::BatchingOf(const ModelConfig& config, const std::filesystem::path& dir) const {
+  if (!config.batching.enabled || !options_.version_batching) return config.batching;
+  HR_ASSIGN_OR_UNEXPECTED(const auto own, options_.version_batching(dir, config.batching));
+  ModelConfig of_version = config;
+  of_version.batching = own.value_or(BatchingConfig{});
+  HR_UNEXPECTED_IF_ERROR(Validate(of_version).WithContext(dir.string()));
+  return of_version.batching;
+}
+
 Status Reconciler::LoadOnce(ModelRecord* model, VersionRecord* version, const ModelConfig& config,
                             const std::string& location, std::shared_ptr<LoadedVersion>* loaded) {
   HR_ASSIGN_OR_RETURN(const auto source, loader_.Prepare(config, location));
   HR_RETURN_IF_ERROR(Reserve(version, source.estimated_bytes));
   HR_ASSIGN_OR_RETURN(auto servable, loader_.Load(config, source));
-  auto batches = config.batching.enabled ? std::make_unique<BatchQueue>(config.batching) : nullptr;
+  HR_ASSIGN_OR_RETURN(const BatchingConfig batching, BatchingOf(config, source.dir));
+  auto batches = batching.enabled ? std::make_unique<BatchQueue>(batching) : nullptr;
   const auto drained = [=, this] {
     pool_.Submit([=, this] { Unload(model, version); }).IgnoreError();  // the queue never fills
   };

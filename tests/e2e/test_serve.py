@@ -206,6 +206,21 @@ def test_versions_are_swapped_under_load_without_a_failure(serve, tmp_path):
     assert states.count("AVAILABLE") <= 2  # the last one, and perhaps one that is just leaving
 
 
+def test_a_version_says_how_it_is_batched(serve, tmp_path):
+    for model in ("batched", "plain"):
+        write_model(tmp_path / "models" / model, 1, add=1)
+    (tmp_path / "models" / "batched" / "1" / "batching_params.pbtxt").write_text(
+        "max_batch_size { value: 2 } batch_timeout_micros { value: 60000000 }")
+    server = serve(f"--models_root={tmp_path / 'models'}", "--enable_batching", "--enable_per_model_batching_parameters")
+    executions = {}
+    for model in ("batched", "plain"):
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            assert list(pool.map(lambda x, model=model: predict(server, model, x), [1.0, 2.0])) == [2.0, 3.0]
+        stats = get_json(f"http://127.0.0.1:{server.rest}/v2/models/{model}/stats")["model_stats"][0]
+        executions[model] = stats["execution_count"]
+    assert executions == {"batched": 1, "plain": 2}
+
+
 def test_batching_gives_each_request_its_own_answer(serve, tmp_path):
     write_model(tmp_path / "m", 1, add=10)
     parameters = tmp_path / "batching.config"

@@ -6,6 +6,8 @@
 #include <chrono>
 #include <limits>
 
+#include "headrace/base/files.h"
+#include "headrace/base/log.h"
 #include "headrace/protocols/common/traffic_message.h"
 #include "proto/tfserving/model_server_config.pb.h"
 
@@ -52,6 +54,33 @@ serving::VersionPolicy ToPolicy(const wire::FileSystemStoragePathSourceConfig::S
   return out;
 }
 
+serving::BatchingConfig ToBatching(const wire::BatchingParameters& parameters) {
+  serving::BatchingConfig out;
+  out.enabled = true;
+  if (parameters.has_max_batch_size()) out.max_batch_size = parameters.max_batch_size().value();
+  // A batch is what is executed. That server also splits what is larger; here it is computed on its own, whole.
+  if (parameters.enable_large_batch_splitting().value() && parameters.has_max_execution_batch_size())
+    out.max_batch_size = parameters.max_execution_batch_size().value();
+  else if (parameters.has_max_execution_batch_size())
+    HR_LOG(warn, "max_execution_batch_size has no meaning without enable_large_batch_splitting and is ignored");
+  if (parameters.has_batch_timeout_micros())
+    out.timeout = std::chrono::microseconds(parameters.batch_timeout_micros().value());
+  if (parameters.has_max_enqueued_batches()) out.max_enqueued_batches = parameters.max_enqueued_batches().value();
+  if (parameters.has_num_batch_threads()) out.threads = static_cast<int>(parameters.num_batch_threads().value());
+  out.allowed_batch_sizes.assign(parameters.allowed_batch_sizes().begin(), parameters.allowed_batch_sizes().end());
+  out.pad_variable_length_inputs = parameters.pad_variable_length_inputs();
+  out.signatures.assign(parameters.signatures().begin(), parameters.signatures().end());
+  if (parameters.has_priorities()) out.priorities = parameters.priorities().value();
+  return out;
+}
+
+void WarnOfIgnored(const std::string& model, const wire::LoggingConfig& logging) {
+  const auto& sampling = logging.sampling_config();
+  if (logging.has_log_collector_config() || logging.has_custom_logging_config() || sampling.attributes() != 0 ||
+      sampling.per_task_sampling_configs_size() > 0)
+    HR_LOG(warn, "model {}: of logging_config only sampling_config.sampling_rate has a meaning here", model);
+}
+
 Result<serving::ModelConfig> ToModelConfig(const wire::ModelConfig& config, const serving::ModelConfig& defaults) {
   serving::ModelConfig out = defaults;
   out.name = config.name();
@@ -60,7 +89,13 @@ Result<serving::ModelConfig> ToModelConfig(const wire::ModelConfig& config, cons
   out.versions = ToPolicy(config.model_version_policy());
   for (const auto& [label, version] : config.version_labels()) out.labels[label] = version;
   HR_ASSIGN_OR_UNEXPECTED(out.traffic, FromProto(config.traffic()));
-  if (config.has_logging_config()) out.log_fraction = config.logging_config().sampling_config().sampling_rate();
+  if (config.has_logging_config()) {
+    WarnOfIgnored(config.name(), config.logging_config());
+    out.log_fraction = config.logging_config().sampling_config().sampling_rate();
+  }
+  if (config.has_batching_parameters()) out.batching = ToBatching(config.batching_parameters());
+  if (config.has_intra_op_threads()) out.engine.intra_op_threads = config.intra_op_threads();
+  if (config.has_optimization_level()) out.engine.optimization_level = config.optimization_level();
   return out;
 }
 
@@ -90,16 +125,19 @@ Result<serving::ServerConfig> ParseModelConfig(std::string_view text, const serv
 
 Result<serving::BatchingConfig> ParseBatchingParameters(std::string_view text) {
   HR_ASSIGN_OR_UNEXPECTED(const auto parameters, ParseText<wire::BatchingParameters>(text));
-  serving::BatchingConfig out;
-  out.enabled = true;
-  if (parameters.has_max_batch_size()) out.max_batch_size = parameters.max_batch_size().value();
-  if (parameters.has_batch_timeout_micros())
-    out.timeout = std::chrono::microseconds(parameters.batch_timeout_micros().value());
-  if (parameters.has_max_enqueued_batches()) out.max_enqueued_batches = parameters.max_enqueued_batches().value();
-  if (parameters.has_num_batch_threads()) out.threads = static_cast<int>(parameters.num_batch_threads().value());
-  out.allowed_batch_sizes.assign(parameters.allowed_batch_sizes().begin(), parameters.allowed_batch_sizes().end());
-  out.pad_variable_length_inputs = parameters.pad_variable_length_inputs();
-  return out;
+  return ToBatching(parameters);
+}
+
+Result<std::optional<serving::BatchingConfig>> ReadModelBatching(const std::filesystem::path& version_dir,
+                                                                 const serving::BatchingConfig& shared) {
+  const auto path = version_dir / "batching_params.pbtxt";
+  const auto text = ReadFile(path);
+  if (!text && text.error().code() == Code::kNotFound) return std::nullopt;
+  if (!text) return std::unexpected(text.error());
+  auto batching = ParseBatchingParameters(*text);
+  if (!batching) return std::unexpected(batching.error().WithContext(path.string()));
+  batching->threads = shared.threads;
+  return *std::move(batching);
 }
 
 Result<MonitoringSettings> ParseMonitoringConfig(std::string_view text) {

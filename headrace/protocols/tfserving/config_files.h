@@ -1,6 +1,7 @@
-// TensorFlow Serving's configuration files, protobuf text format, as plain values; a model's `traffic` is Headrace's
-// own.
+// TensorFlow Serving's configuration files, protobuf text format, as plain values; a few fields are Headrace's own.
 #pragma once
+#include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -24,6 +25,10 @@ Result<serving::ServerConfig> ToServerConfig(const tensorflow::serving::ModelSer
 Result<serving::ServerConfig> ParseModelConfig(std::string_view text, const serving::ModelConfig& defaults = {});
 // --batching_parameters_file: BatchingParameters; `enabled` is set.
 Result<serving::BatchingConfig> ParseBatchingParameters(std::string_view text);
+// --enable_per_model_batching_parameters: <version_dir>/batching_params.pbtxt, with the threads of `shared`; nullopt
+// without such a file, when the model is not batched.
+Result<std::optional<serving::BatchingConfig>> ReadModelBatching(const std::filesystem::path& version_dir,
+                                                                 const serving::BatchingConfig& shared);
 
 // --monitoring_config_file: a MonitoringConfig.
 struct MonitoringSettings {

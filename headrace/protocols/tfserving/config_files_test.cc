@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include "headrace/base/files.h"
+
 namespace headrace::tfserving {
 namespace {
 
@@ -66,6 +68,57 @@ TEST(ConfigFiles, ErrorsSayWhere) {
   EXPECT_THAT(ParseModelConfig("model_config_list { config { name: 'm' } }").error().message(),
               AllOf(HasSubstr("\"m\""), HasSubstr("base_path")));
   EXPECT_THAT(ParseModelConfig("").error().message(), HasSubstr("model_config_list is missing"));
+}
+
+TEST(ConfigFiles, ReadsWhatIsHeadracesOwnOfAModel) {
+  serving::ModelConfig defaults;
+  defaults.engine.intra_op_threads = 4;
+  const auto config = ParseModelConfig(
+      "model_config_list { config { name: 'a' base_path: '/a' intra_op_threads: 2 optimization_level: 1 "
+      "batching_parameters { max_batch_size { value: 8 } signatures: 's' priorities { value: 3 } } } "
+      "config { name: 'b' base_path: '/b' logging_config { sampling_config { sampling_rate: 0.5 attributes: 1 "
+      "per_task_sampling_configs { dc: 'x' task_index: 0 sampling_rate: 1 } } "
+      "custom_logging_config { type_url: 't' } } } }",
+      defaults);
+  ASSERT_TRUE(config.has_value()) << config.error().ToString();
+  const auto& [a, b] = std::tie(config->models[0], config->models[1]);
+  EXPECT_EQ(a.engine.intra_op_threads, 2);
+  EXPECT_EQ(a.engine.optimization_level, 1);
+  EXPECT_TRUE(a.batching.enabled);
+  EXPECT_EQ(a.batching.max_batch_size, 8);
+  EXPECT_EQ(a.batching.priorities, 3);
+  EXPECT_THAT(a.batching.signatures, testing::ElementsAre("s"));
+  EXPECT_EQ(b.engine.intra_op_threads, 4);
+  EXPECT_FALSE(b.batching.enabled);
+  EXPECT_EQ(b.log_fraction, 0.5);
+}
+
+TEST(ConfigFiles, LargeBatchSplittingExecutesAtMostItsExecutionSize) {
+  const auto split = ParseBatchingParameters(
+      "enable_large_batch_splitting { value: true } max_execution_batch_size { value: 2 } allowed_batch_sizes: 2 "
+      "max_batch_size { value: 4 } thread_pool_name { value: 'p' }");
+  ASSERT_TRUE(split.has_value());
+  EXPECT_EQ(split->max_batch_size, 2);
+  EXPECT_EQ(
+      ParseBatchingParameters("max_execution_batch_size { value: 2 } max_batch_size { value: 4 }")->max_batch_size, 4);
+}
+
+TEST(ConfigFiles, AVersionsOwnBatchingHasTheSharedThreads) {
+  const TempDir version;
+  serving::BatchingConfig shared;
+  shared.threads = 5;
+  const auto absent = ReadModelBatching(version.path(), shared);
+  ASSERT_TRUE(absent.has_value());
+  EXPECT_FALSE(absent->has_value());
+  const auto path = version.path() / "batching_params.pbtxt";
+  ASSERT_EQ(WriteFileAtomically(path, "max_batch_size { value: 3 } num_batch_threads { value: 9 }"), OkStatus());
+  const auto own = ReadModelBatching(version.path(), shared);
+  ASSERT_TRUE(own.has_value() && own->has_value());
+  EXPECT_EQ((*own)->max_batch_size, 3);
+  EXPECT_EQ((*own)->threads, 5);
+  ASSERT_EQ(WriteFileAtomically(path, "max_batch { value: 3 }"), OkStatus());
+  EXPECT_THAT(ReadModelBatching(version.path(), shared).error().message(),
+              AllOf(HasSubstr("batching_params.pbtxt"), HasSubstr("max_batch")));
 }
 
 TEST(ConfigFiles, ReadsBatchingMonitoringAndSsl) {
