@@ -7,15 +7,12 @@
 namespace headrace::app {
 namespace {
 
+using net::EqualIgnoringCase;
 using net::Right;
 
 Access Open() { return {.open = true, .right = Right::kPredict, .models = {}}; }
 Access Need(Right right, std::string model = "") {
   return {.open = false, .right = right, .models = {std::move(model)}};
-}
-
-bool EqualIgnoringCase(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](char x, char y) { return (x | 0x20) == (y | 0x20); });
 }
 
 // The decoded segments of "/v1/models/a%20b:predict".

@@ -86,6 +86,11 @@ serving::ModelManagerOptions WithWarmup(serving::ModelManagerOptions options) {
   return options;
 }
 
+scoring::FrontendOptions WithVersion(scoring::FrontendOptions options) {
+  options.version = HEADRACE_VERSION;
+  return options;
+}
+
 // The log with the engine that writes it, which is loaded when the first predictions are written.
 struct Log {
   explicit Log(const std::filesystem::path& folder) : log(engine.get(), {.folder = folder}) {}
@@ -116,8 +121,8 @@ class ModelServer::Impl {
               .predictor = &predictor_,
               .server_version = HEADRACE_VERSION,
               .request_timeout = options.rest_timeout}),
-        rest_door_(tfserving_, &oip_, options.scoring, options.metrics_path, log_ == nullptr ? nullptr : &log_->log,
-                   &authorizer, !options.auth.empty()),
+        rest_door_(tfserving_, &oip_, WithVersion(options.scoring), options.metrics_path,
+                   log_ == nullptr ? nullptr : &log_->log, &authorizer, !options.auth.empty()),
         tfserving_grpc_(tfserving_) {}
 
   Status Open() {

@@ -1,16 +1,9 @@
 #include "headrace/app/origin_guard.h"
 
-#include <algorithm>
-#include <cctype>
-
 #include "headrace/net/router.h"
 
 namespace headrace::app {
 namespace {
-
-bool EqualInAnyCase(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
-}
 
 // "localhost:8080" → "localhost", "[::1]:8080" → "::1".
 std::string_view WithoutPort(std::string_view host) {
@@ -21,7 +14,7 @@ std::string_view WithoutPort(std::string_view host) {
 }  // namespace
 
 bool IsLoopback(std::string_view host) {
-  return host.starts_with("127.") || host == "::1" || EqualInAnyCase(host, "localhost");
+  return host.starts_with("127.") || host == "::1" || net::EqualIgnoringCase(host, "localhost");
 }
 
 Status CheckOrigin(std::string_view method, std::string_view host, std::string_view origin, bool loopback) {
@@ -30,7 +23,7 @@ Status CheckOrigin(std::string_view method, std::string_view host, std::string_v
                             host);
   if (method == "GET" || method == "HEAD" || origin.empty()) return OkStatus();
   const size_t scheme = origin.find("://");
-  if (scheme != origin.npos && EqualInAnyCase(origin.substr(scheme + 3), host)) return OkStatus();
+  if (scheme != origin.npos && net::EqualIgnoringCase(origin.substr(scheme + 3), host)) return OkStatus();
   return PermissionDenied("Origin {}: web pages of other sites may not use this server", origin);
 }
 

@@ -121,6 +121,9 @@ class HttpHandler {
 // "Not Found"; "Unknown" for a number without a name.
 std::string_view HttpReason(int status);
 
+// As header names, media types and URL schemes are compared: ASCII letters in any case.
+bool EqualIgnoringCase(std::string_view a, std::string_view b);
+
 // "a%20b" → "a b"; '+' stays. nullopt for a broken escape.
 std::optional<std::string> PercentDecode(std::string_view text);
 // Everything but unreserved characters (RFC 3986) escaped.

@@ -42,8 +42,15 @@ def test_sagemaker(model_folder, monkeypatch, tmp_path):
         assert invoke('{"instances": [1, 2]}', "application/json").json() == {"predictions": [2.0, 3.0]}
         assert invoke("x\n1\n2\n", "text/csv", "text/csv").text == "2.0\n3.0\n"
         assert invoke("1\n2\n", "application/jsonlines").json() == {"predictions": [2.0, 3.0]}
+        assert invoke("1\n2\n", "application/jsonlines", "application/jsonlines").text == "2.0\n3.0\n"
+        assert invoke("1\n2\n", "TEXT/CSV").json() == {"predictions": [2.0, 3.0]}
+        assert invoke("1", "text/plain").status_code == 415
         split = {"dataframe_split": {"columns": ["x"], "data": [[1], [2]]}}
         assert invoke(json.dumps(split), "application/json").json() == {"predictions": [2.0, 3.0]}
+        records = {"dataframe_records": [{"x": 1}, {}]}
+        assert invoke(json.dumps(records), "application/json").text == '{"predictions":[2.0,NaN]}'
+        assert invoke('{"instances": [NaN, Infinity]}', "application/json").text == '{"predictions":[NaN,Infinity]}'
+        assert requests.get(server.url + "/version", timeout=10).text.count(".") == 2
         refused = invoke('{"instances": ["one"]}', "application/json")
         assert refused.status_code == 400
         assert refused.json()["error_code"] == "BAD_REQUEST"

@@ -19,6 +19,8 @@ std::optional<size_t> Rows(const InferResponse& response) {
   return rows;
 }
 
+Status NoRows() { return InvalidArgument("the outputs have no rows in common; ask for application/json"); }
+
 // {name: value, …}, the values at `level` and `index`.
 void AppendNamed(const Signature& signature, const InferRequest& request, const InferResponse& response, size_t level,
                  size_t index, std::string* out) {
@@ -52,9 +54,24 @@ std::string PredictionsJson(const Signature& signature, const InferRequest& requ
   return out + "}";
 }
 
+Result<std::string> PredictionsJsonLines(const Signature& signature, const InferRequest& request,
+                                         const InferResponse& response) {
+  const auto rows = Rows(response);
+  if (!rows) return std::unexpected(NoRows());
+  std::string out;
+  for (size_t row = 0; row < *rows; row++) {
+    if (response.outputs.size() == 1)
+      AppendJsonNested(&out, response.outputs[0], 1, row);
+    else
+      AppendNamed(signature, request, response, 1, row, &out);
+    out += '\n';
+  }
+  return out;
+}
+
 Result<std::string> PredictionsCsv(const InferResponse& response) {
   const auto rows = Rows(response);
-  if (!rows) return std::unexpected(InvalidArgument("the outputs have no rows in common; ask for application/json"));
+  if (!rows) return std::unexpected(NoRows());
   std::string out;
   for (size_t row = 0; row < *rows; row++) {
     for (size_t i = 0; i < response.outputs.size(); i++) {

@@ -12,6 +12,9 @@ namespace headrace::scoring {
 // in columns.
 std::string PredictionsJson(const Signature& signature, const InferRequest& request, const InferResponse& response,
                             Batch::Form form);
+// The rows of PredictionsJson's list, one a line. kInvalidArgument when the outputs have no common first dimension.
+Result<std::string> PredictionsJsonLines(const Signature& signature, const InferRequest& request,
+                                         const InferResponse& response);
 // A line a row: the elements of the row, of all outputs one after another. kInvalidArgument when the outputs have no
 // common first dimension.
 Result<std::string> PredictionsCsv(const InferResponse& response);

@@ -2,9 +2,65 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
+#include <optional>
+
+#include "headrace/net/http.h"
+#include "headrace/protocols/scoring/header_text.h"
 
 namespace headrace::scoring {
 namespace {
+
+enum class Format { kJson, kJsonLines, kCsv };
+
+std::optional<Format> FormatOf(std::string_view content_type) {
+  const std::string_view type = TakePart(&content_type, ';');
+  while (!content_type.empty()) {
+    std::string_view value = TakePart(&content_type, ';');
+    const std::string_view name = TakePart(&value, '=');
+    if (value.size() >= 2 && value.starts_with('"') && value.ends_with('"')) value = value.substr(1, value.size() - 2);
+    if (net::EqualIgnoringCase(name, "charset") && !net::EqualIgnoringCase(value, "utf-8") &&
+        !net::EqualIgnoringCase(value, "us-ascii"))
+      return std::nullopt;
+  }
+  const auto is = [&](std::string_view name) { return net::EqualIgnoringCase(type, name); };
+  if (is("text/csv")) return Format::kCsv;
+  if (is("application/jsonlines") || is("application/x-jsonlines")) return Format::kJsonLines;
+  if (type.empty() || is("application/json") || is("application/x-www-form-urlencoded")) return Format::kJson;
+  return std::nullopt;
+}
+
+// Where the string that begins at `at` ends: behind its quote.
+size_t StringEnd(std::string_view text, size_t at) {
+  for (at++; at < text.size() && text[at] != '"'; at++)
+    if (text[at] == '\\') at++;
+  return std::min(at + 1, text.size());
+}
+
+// ParseJson that knows the words of Python's json: NaN as null, and infinities as numbers beyond a double's range.
+Result<json::value> ParseLenientJson(std::string_view text) {
+  constexpr std::string_view kNan = "NaN", kInfinity = "Infinity";
+  if (text.find(kNan) == text.npos && text.find(kInfinity) == text.npos) return ParseJson(text);
+  std::string strict;
+  strict.reserve(text.size() + 16);
+  for (size_t at = 0; at < text.size();) {
+    const std::string_view rest = text.substr(at);
+    if (rest.starts_with('"')) {
+      const size_t end = StringEnd(text, at);
+      strict += text.substr(at, end - at);
+      at = end;
+    } else if (rest.starts_with(kNan)) {
+      strict += "null";
+      at += kNan.size();
+    } else if (rest.starts_with(kInfinity)) {
+      strict += "1e999";
+      at += kInfinity.size();
+    } else {
+      strict += text[at++];
+    }
+  }
+  return ParseJson(strict);
+}
 
 bool IsBytes(const json::value& value) {
   return value.is_object() && value.as_object().size() == 1 && value.as_object().contains("b64");
@@ -24,6 +80,24 @@ Status SplitRows(const json::array& rows, Batch* batch) {
       const json::value* value = row->if_contains(name);
       if (value == nullptr) return RaggedRow(i);
       values.push_back(*value);
+    }
+  }
+  return OkStatus();
+}
+
+// The same of records that need not have the same names: pandas' columns are all that occur, in the order in which they
+// do.
+Status SplitRecords(const json::value& value, Batch* batch) {
+  if (!value.is_array() || value.as_array().empty())
+    return InvalidArgument("dataframe_records: expected an array with at least one row");
+  const json::array& rows = value.as_array();
+  std::map<std::string_view, size_t> places;
+  for (size_t i = 0; i < rows.size(); i++) {
+    if (!rows[i].is_object()) return InvalidArgument("dataframe_records: row {}: expected an object", i);
+    for (const auto& [key, cell] : rows[i].as_object()) {
+      const auto [place, is_new] = places.try_emplace(key, batch->columns.size());
+      if (is_new) batch->columns.emplace_back(key, json::array(rows.size()));
+      batch->columns[place->second].second[i] = cell;
     }
   }
   return OkStatus();
@@ -72,7 +146,7 @@ Status TakeSplit(const json::value& value, Batch* batch) {
 }
 
 Result<Batch> ParseObject(std::string_view body) {
-  HR_ASSIGN_OR_UNEXPECTED(json::value value, ParseJson(body));
+  HR_ASSIGN_OR_UNEXPECTED(json::value value, ParseLenientJson(body));
   if (!value.is_object()) return std::unexpected(InvalidArgument("body: expected a JSON object"));
   json::object& object = value.as_object();
   Batch batch;
@@ -82,9 +156,9 @@ Result<Batch> ParseObject(std::string_view body) {
     HR_UNEXPECTED_IF_ERROR(TakeInputs(*inputs, &batch));
   } else if (const json::value* split = object.if_contains("dataframe_split")) {
     HR_UNEXPECTED_IF_ERROR(TakeSplit(*split, &batch));
-  } else if (json::value* records = object.if_contains("dataframe_records")) {
+  } else if (const json::value* records = object.if_contains("dataframe_records")) {
     batch.form = Batch::Form::kTable;
-    HR_UNEXPECTED_IF_ERROR(TakeRows("dataframe_records", *records, &batch));
+    HR_UNEXPECTED_IF_ERROR(SplitRecords(*records, &batch));
   } else {
     return std::unexpected(
         InvalidArgument("body: expected one of \"instances\", \"inputs\", \"dataframe_split\", \"dataframe_records\""));
@@ -105,7 +179,7 @@ Result<Batch> ParseLines(std::string_view body) {
   while (!body.empty()) {
     const std::string_view line = TakeLine(&body);
     if (line.empty()) continue;
-    auto row = ParseJson(line);
+    auto row = ParseLenientJson(line);
     if (!row) return std::unexpected(row.error().WithContext(fmt::format("row {}", rows.as_array().size())));
     rows.as_array().push_back(*std::move(row));
   }
@@ -188,14 +262,17 @@ Result<Batch> ParseCsv(std::string_view body) {
 }  // namespace
 
 Result<Batch> ParseBatch(std::string_view content_type, std::string_view body) {
-  std::string_view type = content_type.substr(0, content_type.find(';'));
-  while (type.ends_with(' ')) type.remove_suffix(1);
-  if (type == "text/csv") return ParseCsv(body);
-  if (type == "application/jsonlines" || type == "application/x-jsonlines") return ParseLines(body);
-  if (type.empty() || type == "application/json" || type == "application/x-www-form-urlencoded")
-    return ParseObject(body);
-  return std::unexpected(
-      Unimplemented("content type {}: expected application/json, application/jsonlines or text/csv", type));
+  const auto format = FormatOf(content_type);
+  if (!format)
+    return std::unexpected(Unimplemented(
+        "content type {}: expected application/json, application/jsonlines or text/csv, in UTF-8", content_type));
+  switch (*format) {
+    case Format::kCsv: return ParseCsv(body);
+    case Format::kJsonLines: return ParseLines(body);
+    default: return ParseObject(body);
+  }
 }
+
+bool TakesContentType(std::string_view content_type) { return FormatOf(content_type).has_value(); }
 
 }  // namespace headrace::scoring

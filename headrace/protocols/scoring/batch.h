@@ -25,10 +25,15 @@ struct Batch {
 // By content type:
 //   application/json      {"instances": [...]} and {"inputs": {...}} (TensorFlow Serving, Vertex AI, MLflow),
 //                         {"dataframe_split": {"columns": [...], "data": [[...]]}}, {"dataframe_records": [{...}]}
-//                         (MLflow)
+//                         (MLflow); a record that lacks a name of another's has null there, as pandas reads them
 //   application/jsonlines a row a line
 //   text/csv              a row a line, RFC 4180; the first line is a header when none of its fields is a number
-// An empty content type is JSON. kUnimplemented for another one, kInvalidArgument for a body that is not of its form.
+// Their JSON may have NaN (read as null, which is NaN in a column of floating-point numbers), Infinity and -Infinity.
+// An empty content type is JSON, as is that of an HTML form, which curl sends unasked. kUnimplemented for a content
+// type that TakesContentType does not, kInvalidArgument for a body that is not of its form.
 Result<Batch> ParseBatch(std::string_view content_type, std::string_view body);
+
+// Whether there is a form of that type; in any case, as UTF-8.
+bool TakesContentType(std::string_view content_type);
 
 }  // namespace headrace::scoring

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
+
 #include "headrace/protocols/scoring/value_tensor.h"
 
 namespace headrace::scoring {
@@ -34,6 +37,37 @@ TEST(ParseBatch, ReadsEachForm) {
             "table a=[1,3] b=[2.5,null]");
   EXPECT_EQ(Text("", R"({"dataframe_records":[{"a":1,"b":2}]})"), "table a=[1] b=[2]");
   EXPECT_EQ(Text("application/jsonlines", "[1,2]\n\n[3,4]\r\n"), "rows =[[1,2],[3,4]]");
+}
+
+TEST(ParseBatch, FillsWhatARecordLacksAsPandasDoes) {
+  EXPECT_EQ(Text("", R"({"dataframe_records":[{"x":1},{},{"y":"a","x":3}]})"),
+            "table x=[1,null,3] y=[null,null,\"a\"]");
+  EXPECT_THAT(Text("", R"({"dataframe_records":[{"x":1},2]})"), HasSubstr("row 1: expected an object"));
+  EXPECT_THAT(Text("", R"({"dataframe_records":[]})"), HasSubstr("at least one row"));
+}
+
+TEST(ParseBatch, KnowsTheWordsOfPythonsJson) {
+  const auto batch =
+      ParseBatch("", R"({"instances":[NaN,Infinity,-Infinity,1],"parameters":{"NaN \\\" Infinity":"\"NaN"}})");
+  ASSERT_TRUE(batch.has_value()) << batch.error().ToString();
+  const auto tensor = ToTensor(batch->columns[0].second, {"x", DataType::kFloat32, {-1}});
+  ASSERT_TRUE(tensor.has_value()) << tensor.error().ToString();
+  const auto values = tensor->values<float>();
+  EXPECT_TRUE(std::isnan(values[0]));
+  EXPECT_EQ(values[1], std::numeric_limits<float>::infinity());
+  EXPECT_EQ(values[2], -std::numeric_limits<float>::infinity());
+  EXPECT_EQ(values[3], 1);
+  EXPECT_EQ(Text("application/jsonlines", "NaN\n\"NaN\"\n"), "rows =[null,\"NaN\"]");
+  EXPECT_THAT(Text("", R"({"instances":[NaNcy]})"), HasSubstr("JSON: "));
+  EXPECT_THAT(Text("", R"({"instances":["NaN)"), HasSubstr("JSON: "));
+}
+
+TEST(ParseBatch, ComparesContentTypesInAnyCase) {
+  EXPECT_EQ(Text("Text/CSV", "1\n"), "table =[[1]]");
+  EXPECT_EQ(Text("APPLICATION/JSON;Charset=\"UTF-8\"", R"({"instances":[1]})"), "rows =[1]");
+  EXPECT_EQ(Text("Application/JsonLines", "1\n"), "rows =[1]");
+  EXPECT_FALSE(TakesContentType("text/csv; charset=latin1"));
+  EXPECT_FALSE(TakesContentType("text/plain"));
 }
 
 TEST(ParseBatch, ReadsCsvWithAndWithoutAHeader) {
@@ -84,6 +118,13 @@ TEST(BindBatch, MakesATableTheMatrixOfAnOnlyInput) {
   ASSERT_TRUE(inputs.has_value()) << inputs.error().ToString();
   EXPECT_EQ((*inputs)[0].shape(), (Shape{2, 2}));
   EXPECT_THAT((*inputs)[0].values<double>(), ElementsAre(1, 2, 3, 4));
+}
+
+TEST(ToTensor, AddsOrDropsALastDimensionOfOne) {
+  EXPECT_EQ(ToTensor(*ParseJson("[[1],[2]]"), {"x", DataType::kFloat32, {-1}})->shape(), (Shape{2}));
+  EXPECT_EQ(ToTensor(*ParseJson("[[\"a\"]]"), {"x", DataType::kString, {-1}})->shape(), (Shape{1}));
+  EXPECT_EQ(ToTensor(*ParseJson("[1,2]"), {"x", DataType::kFloat32, {-1, 1}})->shape(), (Shape{2, 1}));
+  EXPECT_EQ(ToTensor(*ParseJson("[[1,2]]"), {"x", DataType::kFloat32, {-1}})->shape(), (Shape{1, 2}));
 }
 
 TEST(ToTensor, ConvertsOrSaysWhatIsWrong) {

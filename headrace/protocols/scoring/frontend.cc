@@ -6,22 +6,41 @@
 #include "headrace/protocols/common/request_origin.h"
 #include "headrace/protocols/scoring/answer.h"
 #include "headrace/protocols/scoring/batch.h"
+#include "headrace/protocols/scoring/header_text.h"
 #include "headrace/protocols/scoring/value_tensor.h"
 
 namespace headrace::scoring {
 namespace {
 
 constexpr std::string_view kJson = "application/json";
+constexpr std::string_view kCsv = "text/csv";
+constexpr std::string_view kJsonLines = "application/jsonlines";
+constexpr int kUnsupportedMediaType = 415;
 constexpr std::string_view kModels = "/v1/models";
 
 bool IsGet(std::string_view method) { return method == "GET" || method == "HEAD"; }
 
-void SendError(const Status& status, net::HttpResponder responder) {
-  const bool request = status.code() == Code::kInvalidArgument;
-  responder.Send(HttpStatus(status.code()), kJson,
+void SendError(const Status& status, net::HttpResponder responder, int http_status) {
+  const bool request = status.code() == Code::kInvalidArgument || http_status == kUnsupportedMediaType;
+  responder.Send(http_status, kJson,
                  ToJson(json::object{{"error", status.message()},
                                      {"error_code", request ? "BAD_REQUEST" : CodeName(status.code())},
                                      {"message", status.message()}}));
+}
+void SendError(const Status& status, net::HttpResponder responder) {
+  SendError(status, std::move(responder), HttpStatus(status.code()));
+}
+
+// The first of the types in an Accept header that there is an answer in; JSON when none is.
+std::string_view AnswerType(std::string_view accept) {
+  while (!accept.empty()) {
+    std::string_view range = TakePart(&accept, ',');
+    const std::string_view type = TakePart(&range, ';');
+    for (const std::string_view known : {kJson, kCsv, kJsonLines})
+      if (net::EqualIgnoringCase(type, known)) return known;
+    if (type == "*/*") return kJson;
+  }
+  return kJson;
 }
 
 // One prediction on its way, owned by its completion once it runs.
@@ -54,15 +73,22 @@ class Scoring {
     return OkStatus();
   }
   void Finish(const Status& status) {
-    if (!status.ok()) return SendError(status, std::move(responder_));
-    const std::string_view accept = request_.header("Accept").value_or("");
-    if (!accept.starts_with("text/csv")) {
-      responder_.body() = PredictionsJson(*predict_.request.signature, predict_.request, predict_.response, form_);
-      return responder_.Send(200, kJson);
-    }
-    auto csv = PredictionsCsv(predict_.response);
-    if (!csv) return SendError(csv.error(), std::move(responder_));
-    responder_.Send(200, "text/csv", *csv);
+    if (!status.ok()) return Refuse(status);
+    const std::string_view type = AnswerType(request_.header("Accept").value_or(""));
+    auto answer = Answer(type);
+    if (!answer) return SendError(answer.error(), std::move(responder_));
+    responder_.body() = *std::move(answer);
+    responder_.Send(200, type);
+  }
+  Result<std::string> Answer(std::string_view type) const {
+    const Signature& signature = *predict_.request.signature;
+    if (type == kCsv) return PredictionsCsv(predict_.response);
+    if (type == kJsonLines) return PredictionsJsonLines(signature, predict_.request, predict_.response);
+    return PredictionsJson(signature, predict_.request, predict_.response, form_);
+  }
+  void Refuse(const Status& status) {
+    const bool taken = TakesContentType(request_.header("Content-Type").value_or(""));
+    SendError(status, std::move(responder_), taken ? HttpStatus(status.code()) : kUnsupportedMediaType);
   }
 
   net::HttpRequest& request_;
@@ -74,7 +100,7 @@ class Scoring {
 }  // namespace
 
 bool Frontend::Serves(std::string_view method, std::string_view path) const {
-  if (path == "/ping" || path == "/health" || path == "/invocations") return true;
+  if (path == "/ping" || path == "/health" || path == "/version" || path == "/invocations") return true;
   if (!options_.predict_route.empty() && path == options_.predict_route) return true;
   if (!options_.health_route.empty() && path == options_.health_route) return true;
   if (!options_.kserve_v1 || !IsGet(method)) return false;
@@ -89,6 +115,7 @@ void Frontend::Handle(net::HttpRequest& request, net::HttpResponder responder) {
   if (predicts && request.method() == "POST") return Predict(request, std::move(responder));
   if (!IsGet(request.method()) || (predicts && path != options_.health_route))
     return responder.Send(405, kJson, R"({"error":"Method Not Allowed"})");
+  if (path == "/version") return responder.Send(200, kJson, options_.version);
   const bool health = path == "/ping" || path == "/health" || path == options_.health_route;
   if (!health) return KServe(path, std::move(responder));
   const bool ready = manager_.Ready();

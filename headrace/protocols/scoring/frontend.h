@@ -18,11 +18,14 @@ struct FrontendOptions {
   // TensorFlow Serving's own.
   bool kserve_v1 = false;
   Duration timeout = std::chrono::seconds(30);  // zero: none
+  std::string version = {};                     // the server's
 };
 
 // Thread-safe.
 //   GET /ping, GET /health    200 once every model can answer, else 503
-//   POST /invocations         batch.h's bodies; {"predictions": …}, or CSV when Accept asks for text/csv
+//   POST /invocations         batch.h's bodies; {"predictions": …}, or a row a line when Accept asks for text/csv or
+//                             application/jsonlines; 415 for a content type that is none of batch.h's
+//   GET /version              the server's version, as MLflow's scoring server answers its own
 // Errors are {"error": m, "error_code": C, "message": m}, MLflow's form.
 class Frontend : public net::HttpHandler {
  public:

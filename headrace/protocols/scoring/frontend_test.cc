@@ -54,8 +54,18 @@ TEST_F(FrontendTest, AnswersSageMaker) {
   EXPECT_EQ(Fetch("POST", "/invocations", R"({"instances":[1,2]})", {{"Content-Type", "application/json"}}),
             R"(200 {"predictions":[4.0,5.0]})");
   EXPECT_EQ(Fetch("POST", "/invocations", "1\n2\n", {{"Content-Type", "text/csv"}, {"Accept", "text/csv"}}),
-            "400 {\"error\":\"input \\\"x\\\": expected shape [-1], found [2,1]\",\"error_code\":\"BAD_REQUEST\","
-            "\"message\":\"input \\\"x\\\": expected shape [-1], found [2,1]\"}");
+            "200 4.0\n5.0\n");
+  EXPECT_EQ(Fetch("POST", "/invocations", "1,2\n", {{"Content-Type", "text/csv"}}),
+            "400 {\"error\":\"input \\\"x\\\": expected shape [-1], found [1,2]\",\"error_code\":\"BAD_REQUEST\","
+            "\"message\":\"input \\\"x\\\": expected shape [-1], found [1,2]\"}");
+  EXPECT_THAT(Fetch("POST", "/invocations", "1\n", {{"Content-Type", "text/plain"}}),
+              HasSubstr("415 {\"error\":\"content type text/plain: expected application/json"));
+  for (const char* accept : {"application/jsonlines", "image/png, Application/JSONLines;q=0.9, text/csv"})
+    EXPECT_EQ(Fetch("POST", "/invocations", "1\n2\n", {{"Content-Type", "application/jsonlines"}, {"Accept", accept}}),
+              "200 4.0\n5.0\n");
+  for (const char* accept : {"*/*, text/csv", "image/png", ""})
+    EXPECT_EQ(Fetch("POST", "/invocations", "1\n", {{"Content-Type", "Text/Csv"}, {"Accept", accept}}),
+              R"(200 {"predictions":[4.0]})");
   EXPECT_EQ(Fetch("POST", "/invocations", "x\n1\n", {{"Content-Type", "text/csv"}, {"Accept", "text/csv"}}),
             "200 4.0\n");
   EXPECT_THAT(Fetch("POST", "/invocations", "{", {{"Content-Type", "application/json"}}), HasSubstr("400 {\"error\""));
@@ -64,11 +74,15 @@ TEST_F(FrontendTest, AnswersSageMaker) {
 }
 
 TEST_F(FrontendTest, AnswersMlflowsScoringFormats) {
-  Serve({"plus"});
+  Serve({"plus"}, {.version = "1.2.3"});
   EXPECT_EQ(Fetch("POST", "/invocations", R"({"dataframe_split":{"columns":["x"],"data":[[1],[2]]}})"),
             R"(200 {"predictions":[4.0,5.0]})");
   EXPECT_EQ(Fetch("POST", "/invocations", R"({"dataframe_records":[{"x":1}]})"), R"(200 {"predictions":[4.0]})");
   EXPECT_EQ(Fetch("POST", "/invocations", R"({"inputs":{"x":[1]}})"), R"(200 {"predictions":[4.0]})");
+  EXPECT_EQ(Fetch("POST", "/invocations", R"({"dataframe_records":[{"x":1},{}]})"), R"(200 {"predictions":[4.0,NaN]})");
+  EXPECT_EQ(Fetch("POST", "/invocations", R"({"instances":[NaN,-Infinity]})"),
+            R"(200 {"predictions":[NaN,-Infinity]})");
+  EXPECT_EQ(Fetch("GET", "/version"), "200 1.2.3");
 }
 
 TEST_F(FrontendTest, AnswersVertexAisRoutes) {
@@ -110,6 +124,8 @@ TEST(Answer, NamesSeveralOutputs) {
             R"({"predictions":[{"p":[1.0,2.0],"label":"a"},{"p":[3.0,4.0],"label":"b"}]})");
   EXPECT_EQ(PredictionsJson(signature, request, response, Batch::Form::kColumns),
             R"({"predictions":{"p":[[1.0,2.0],[3.0,4.0]],"label":["a","b"]}})");
+  EXPECT_EQ(PredictionsJsonLines(signature, request, response),
+            "{\"p\":[1.0,2.0],\"label\":\"a\"}\n{\"p\":[3.0,4.0],\"label\":\"b\"}\n");
   EXPECT_EQ(PredictionsCsv(response), "1.0,2.0,\"a\"\n3.0,4.0,\"b\"\n");
 }
 

@@ -150,6 +150,8 @@ Result<Tensor> ToTensor(const json::value& value, const TensorSpec& spec) {
   Shape as = shape;
   if (!spec.any_rank && spec.shape.size() == shape.size() + 1 && (spec.shape.back() == 1 || spec.shape.back() < 0))
     as.push_back(1);
+  if (!spec.any_rank && spec.shape.size() + 1 == shape.size() && shape.back() == 1 && !spec.shape.empty())
+    as.pop_back();
   const auto integers = [&]<class T>(T) { return Numbers<T>(value, spec, shape, as, AsInteger<T>); };
   const auto floats = [&]<class T>(T, auto narrow) {
     return Numbers<T>(value, spec, shape, as, [narrow](const json::value& leaf) -> std::optional<T> {

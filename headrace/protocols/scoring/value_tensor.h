@@ -6,8 +6,9 @@
 
 namespace headrace::scoring {
 
-// `value`, nested arrays of one shape, as a tensor that owns its elements. Its rank is the value's, or one more with a
-// last dimension of 1 when `spec` wants that. Strings, and {"b64": "…"}, for BYTES. kInvalidArgument naming the input.
+// `value`, nested arrays of one shape, as a tensor that owns its elements. Its rank is the value's, or what `spec`
+// wants by one more or one less last dimension of 1. Strings, and {"b64": "…"}, for BYTES. kInvalidArgument naming the
+// input.
 Result<Tensor> ToTensor(const json::value& value, const TensorSpec& spec);
 
 // The inputs of `signature`, in its order: columns by their names; an unnamed one is the only input, or its columns are
