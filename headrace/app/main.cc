@@ -1,5 +1,7 @@
 // The one program. See commands.h for the subcommands.
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <string_view>
 
 #include "headrace/app/commands.h"
 #include "headrace/base/log.h"
@@ -34,6 +36,11 @@ int Run(int argc, char** argv) {
   headrace::app::AddUpCommand(program, &exit_code);
   headrace::app::AddVersionCommand(program, &exit_code);
 
+  // SageMaker starts a container with the argument `serve`, which stands behind an entry point that says so already.
+  if (argc > 2 && argv[1] == std::string_view("serve") && argv[2] == std::string_view("serve")) {
+    std::copy(argv + 2, argv + argc, argv + 1);
+    argc--;
+  }
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -14,8 +14,8 @@ from conftest import write_model
 class Container(local_server.Program):
     """`headrace serve` without a flag that says what or where; ready when `health` answers 200."""
 
-    def __init__(self, port, health, log, *arguments):
-        super().__init__(["serve", "--port=0", *arguments], log)
+    def __init__(self, port, health, log, *arguments, subcommand=("serve",)):
+        super().__init__([*subcommand, "--port=0", *arguments], log)
         self.url = f"http://127.0.0.1:{port}"
         self.health = health
 
@@ -56,6 +56,17 @@ def test_sagemaker(model_folder, monkeypatch, tmp_path):
         assert refused.json()["error_code"] == "BAD_REQUEST"
         assert 'input "x": expected FP32, found "one"' in refused.json()["message"]
         assert server.stop() == 0
+
+
+def test_an_entry_point_and_sagemakers_argument_both_say_serve(model_folder, monkeypatch, tmp_path, headrace):
+    (port,) = local_server.free_ports(1)
+    monkeypatch.setenv("SM_MODEL_DIR", str(model_folder))
+    monkeypatch.setenv("SAGEMAKER_BIND_TO_PORT", str(port))
+    with Container(port, "/ping", tmp_path / "log", subcommand=("serve", "serve")) as server:
+        answer = requests.post(server.url + "/invocations", json={"instances": [1]}, timeout=10)
+        assert answer.json() == {"predictions": [2.0]}
+    again = subprocess.run([headrace, "serve", "serve", "serve"], capture_output=True, text=True, timeout=30)
+    assert again.returncode == 2
 
 
 def test_vertex_ai(model_folder, monkeypatch, tmp_path):

@@ -45,10 +45,15 @@ def image(headrace, tmp_path_factory):
 def running(image, options, arguments):
     """The container's models URL, until the block ends: then SIGTERM, and the program must end with 0."""
     rest, grpc = free_ports(2)
-    command = [*RUN, *options, image, *arguments, f"--rest_api_port={rest}", f"--port={grpc}"]
-    container = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
-    try:
+    with started(image, options, [*arguments, f"--rest_api_port={rest}", f"--port={grpc}"]):
         yield f"http://127.0.0.1:{rest}/v1/models"
+
+
+@contextlib.contextmanager
+def started(image, options, arguments):
+    container = subprocess.Popen([*RUN, *options, image, *arguments], stdin=subprocess.DEVNULL, start_new_session=True)
+    try:
+        yield
     finally:
         container.send_signal(signal.SIGTERM)
         assert container.wait(30) == 0
@@ -86,3 +91,14 @@ def test_one_container_serves_a_saved_model_and_an_onnx_model_of_one_folder(imag
     with running(image, options, ["--models_root=/models"]) as models_url:
         assert predict(models_url, "adder") == [2.5, -1.0]
         assert predict(models_url, "saved") == [3.5, 0.0]
+
+
+def test_the_container_serves_as_sagemaker_starts_it(image, tmp_path):
+    model = write_model(tmp_path, 1, add=1).rename(tmp_path / "model")
+    make_readable(model)
+    (port,) = free_ports(1)
+    options = [f"--volume={model}:/opt/ml/model:ro", f"--env=SAGEMAKER_BIND_TO_PORT={port}"]
+    with started(image, options, ["serve"]):
+        wait_until(lambda: get_json(f"http://127.0.0.1:{port}/ping"), "the container's health", seconds=120)
+        answer = get_json(f"http://127.0.0.1:{port}/invocations", {"instances": [1.5, -2.0]})
+        assert answer == {"predictions": [2.5, -1.0]}
