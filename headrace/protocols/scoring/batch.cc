@@ -1,6 +1,9 @@
 #include "headrace/protocols/scoring/batch.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <map>
 #include <optional>
@@ -149,6 +152,9 @@ Result<Batch> ParseObject(std::string_view body) {
   HR_ASSIGN_OR_UNEXPECTED(json::value value, ParseLenientJson(body));
   if (!value.is_object()) return std::unexpected(InvalidArgument("body: expected a JSON object"));
   json::object& object = value.as_object();
+  constexpr std::array<std::string_view, 4> kForms = {"instances", "inputs", "dataframe_split", "dataframe_records"};
+  if (std::ranges::count_if(kForms, [&](auto form) { return object.contains(form); }) != 1)
+    return std::unexpected(InvalidArgument("body: expected exactly one of {}", fmt::join(kForms, ", ")));
   Batch batch;
   if (json::value* rows = object.if_contains("instances")) {
     HR_UNEXPECTED_IF_ERROR(TakeRows("instances", *rows, &batch));
@@ -156,12 +162,9 @@ Result<Batch> ParseObject(std::string_view body) {
     HR_UNEXPECTED_IF_ERROR(TakeInputs(*inputs, &batch));
   } else if (const json::value* split = object.if_contains("dataframe_split")) {
     HR_UNEXPECTED_IF_ERROR(TakeSplit(*split, &batch));
-  } else if (const json::value* records = object.if_contains("dataframe_records")) {
-    batch.form = Batch::Form::kTable;
-    HR_UNEXPECTED_IF_ERROR(SplitRecords(*records, &batch));
   } else {
-    return std::unexpected(
-        InvalidArgument("body: expected one of \"instances\", \"inputs\", \"dataframe_split\", \"dataframe_records\""));
+    batch.form = Batch::Form::kTable;
+    HR_UNEXPECTED_IF_ERROR(SplitRecords(object.at("dataframe_records"), &batch));
   }
   return batch;
 }

@@ -77,7 +77,8 @@ TEST(ParseBatch, ReadsCsvWithAndWithoutAHeader) {
 }
 
 TEST(ParseBatch, RefusesWhatIsNoBatch) {
-  EXPECT_THAT(Text("", "{}"), HasSubstr("expected one of \"instances\""));
+  EXPECT_THAT(Text("", "{}"), HasSubstr("expected exactly one of instances, inputs"));
+  EXPECT_THAT(Text("", R"({"instances":[1],"inputs":[1]})"), HasSubstr("expected exactly one of"));
   EXPECT_THAT(Text("", R"({"instances":[]})"), HasSubstr("at least one row"));
   EXPECT_THAT(Text("", R"({"instances":[{"a":1},{"b":1}]})"), HasSubstr("row 1: its names are not those of row 0"));
   EXPECT_THAT(Text("", R"({"dataframe_split":{"columns":["a"],"data":[[1,2]]}})"),
