@@ -71,6 +71,23 @@ def write_identity(base_path, datatype):
     return publish(model, base_path, 1)
 
 
+def write_labelled_models(root, datatypes):
+    """plus (y = x + version, versions 1 and 2, labels stable and canary), an identity model of each type by the type's
+    name, and the configuration file that names them all, whose path this returns."""
+    write_model(root / "plus", 1, 1.0)
+    write_model(root / "plus", 2, 2.0)
+    models = [
+        f'config {{ name: "plus" base_path: "{root}/plus" model_version_policy {{ all {{}} }}'
+        ' version_labels { key: "stable" value: 1 } version_labels { key: "canary" value: 2 } }'
+    ]
+    for datatype in datatypes:
+        write_identity(root / datatype, datatype)
+        models.append(f'config {{ name: "{datatype}" base_path: "{root}/{datatype}" }}')
+    config = root / "models.config"
+    config.write_text("model_config_list { " + " ".join(models) + " }")
+    return config
+
+
 def publish(model, base_path, version):
     aside = pathlib.Path(base_path) / f"{version}.aside"
     aside.mkdir(parents=True)

@@ -17,7 +17,7 @@ import pathlib
 import grpc
 import pytest
 import tritonclient.grpc.service_pb2 as oip
-from conftest import write_identity, write_model
+from conftest import write_labelled_models
 from google.protobuf import text_format
 from local_server import ModelServer
 from tensorflow_serving.apis import (
@@ -100,17 +100,7 @@ def same(exchange, found):
 def server(tmp_path_factory):
     """plus: y = x + version, versions 1 and 2, labels stable and canary; and identity models by the type's name."""
     root = tmp_path_factory.mktemp("golden")
-    write_model(root / "plus", 1, 1.0)
-    write_model(root / "plus", 2, 2.0)
-    models = [
-        f'config {{ name: "plus" base_path: "{root}/plus" model_version_policy {{ all {{}} }}'
-        ' version_labels { key: "stable" value: 1 } version_labels { key: "canary" value: 2 } }'
-    ]
-    for datatype in ("BOOL", "INT8", "INT64", "UINT64", "BYTES"):
-        write_identity(root / datatype, datatype)
-        models.append(f'config {{ name: "{datatype}" base_path: "{root}/{datatype}" }}')
-    config = root / "models.config"
-    config.write_text("model_config_list { " + " ".join(models) + " }")
+    config = write_labelled_models(root, ["BOOL", "INT8", "INT64", "UINT64", "BYTES"])
     arguments = [f"--model_config_file={config}", "--kserve_v1", "--invocations_model=plus",
                  "--allow_version_labels_for_unavailable_models"]
     with ModelServer(root / "serve.log", arguments) as running:

@@ -14,7 +14,7 @@ import tritonclient.grpc
 import tritonclient.grpc.aio
 import tritonclient.http
 import tritonclient.http.aio
-from conftest import write_identity, write_model
+from conftest import write_labelled_models, write_model
 from local_server import ModelServer, wait_until
 from tritonclient.utils import InferenceServerException
 
@@ -41,18 +41,8 @@ TYPES = {
 def server(tmp_path_factory):
     """One server with "plus" (versions 1 and 2, labels stable and canary) and an identity model of each type."""
     root = tmp_path_factory.mktemp("oip")
-    write_model(root / "plus", 1, 1.0)
-    write_model(root / "plus", 2, 2.0)
-    models = [
-        f'config {{ name: "plus" base_path: "{root}/plus" model_version_policy {{ all {{}} }}'
-        ' version_labels { key: "stable" value: 1 } version_labels { key: "canary" value: 2 } }'
-    ]
-    for datatype in TYPES:
-        write_identity(root / datatype, datatype)
-        models.append(f'config {{ name: "{datatype}" base_path: "{root}/{datatype}" }}')
-    config = root / "models.config"
-    config.write_text("model_config_list { " + " ".join(models) + " }")
-    arguments = [f"--model_config_file={config}", "--allow_version_labels_for_unavailable_models"]
+    arguments = [f"--model_config_file={write_labelled_models(root, TYPES)}",
+                 "--allow_version_labels_for_unavailable_models"]
     with ModelServer(root / "serve.log", arguments) as running:
         wait_until(lambda: tritonclient.http.InferenceServerClient(running_http(running)).is_server_ready(), "readiness")
         yield running
