@@ -1,5 +1,6 @@
 // What runs models: an Engine loads a version's files into a Servable, which answers inferences.
 #pragma once
+#include <atomic>
 #include <boost/container/small_vector.hpp>
 #include <filesystem>
 #include <functional>
@@ -31,8 +32,16 @@ struct InferRequest {
   const Signature* signature = nullptr;              // one of the servable's own
   boost::container::small_vector<Tensor, 4> inputs;  // in the signature's order, all of them, types and shapes checked
   boost::container::small_vector<uint32_t, 8> outputs;  // positions in the signature; each at most once, at least one
+  // When the answer is worth nothing any more: the engine stops a run that goes on beyond it.
   Deadline deadline = Deadline::max();
+  const std::atomic<bool>* cancelled = nullptr;  // not owned; set while it runs: the same. Null: never
+  // The run is expected to end long before anything could stop it: the engine need not watch it.
+  bool brief = false;
 };
+
+inline bool IsCancelled(const InferRequest& request) {
+  return request.cancelled != nullptr && request.cancelled->load(std::memory_order_relaxed);
+}
 
 struct InferResponse {
   boost::container::small_vector<Tensor, 4> outputs;  // in the order of InferRequest::outputs
@@ -48,10 +57,14 @@ class Servable {
   // "serving_default" first when there is one; constant over the servable's life.
   virtual const std::vector<Signature>& signatures() const = 0;
   // Calls `done` exactly once, on any thread, perhaps before returning. A synchronous engine computes on the calling
-  // thread. kInvalidArgument for what the model itself refuses, kInternal for what broke in the engine.
+  // thread. kInvalidArgument for what the model itself refuses, kInternal for what broke in the engine,
+  // kDeadlineExceeded or kCancelled for a run that was stopped; the servable goes on.
   virtual void Infer(const InferRequest& request, InferResponse* response, InferDone done) = 0;
   // The format, as the Open Inference Protocol's metadata names it ("onnxruntime_onnx"); empty: nobody named it.
   virtual std::string_view platform() const { return {}; }
+  // Whether runs on inputs of equal shapes may take quite different times, as with a loop whose rounds an input
+  // decides.
+  virtual bool runtime_depends_on_values() const { return false; }
   // Resident bytes that unloading is expected to free.
   virtual size_t memory_bytes() const = 0;
 

@@ -21,6 +21,7 @@ std::span<char> GrpcCall::request() const { return stream_->request(); }
 std::optional<std::string_view> GrpcCall::metadata(std::string_view name) const { return stream_->metadata(name); }
 Deadline GrpcCall::deadline() const { return stream_->deadline(); }
 bool GrpcCall::cancelled() const { return stream_->cancelled(); }
+const std::atomic<bool>* GrpcCall::cancel_flag() const { return stream_->cancel_flag(); }
 std::string GrpcCall::peer() const { return stream_->peer(); }
 std::string_view GrpcCall::client_subject() const { return stream_->client_subject(); }
 std::string_view GrpcCall::trace_id() const { return stream_->trace().trace_id; }

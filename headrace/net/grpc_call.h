@@ -1,6 +1,7 @@
 // What a gRPC method sees. The wire is gRPC over HTTP/2
 // (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md).
 #pragma once
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -39,6 +40,8 @@ class GrpcCall {
   Deadline deadline() const;
   // The client has gone or given up. May be asked from any thread.
   bool cancelled() const;
+  // What cancelled() reads, for those who look at it often; valid until Finish.
+  const std::atomic<bool>* cancel_flag() const;
   std::string peer() const;
   // The subject of the client's verified certificate; empty without mutual TLS.
   std::string_view client_subject() const;

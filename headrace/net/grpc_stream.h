@@ -94,6 +94,7 @@ class GrpcStream final : public EventLoop::Task {
   std::optional<std::string_view> metadata(std::string_view name) const;
   Deadline deadline() const { return deadline_; }
   bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
+  const std::atomic<bool>* cancel_flag() const { return &cancelled_; }
   std::string peer() const;
   std::string_view client_subject() const;
   const ClientName& client() const { return client_; }

@@ -47,7 +47,7 @@ const BatchQueue::Waiting* BatchQueue::Oldest() const {
 void BatchQueue::DropExpired(Deadline now, std::vector<PredictCall*>* expired) {
   for (auto& level : levels_)
     std::erase_if(level, [&](const Waiting& waiting) {
-      if (waiting.call->request.deadline > now) return false;
+      if (waiting.call->request.deadline > now && !IsCancelled(waiting.call->request)) return false;
       expired->push_back(waiting.call);
       rows_ -= waiting.rows;
       return true;

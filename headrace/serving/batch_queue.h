@@ -37,7 +37,7 @@ class BatchQueue {
 
   struct Taken {
     std::vector<PredictCall*> calls;    // to run together; empty: see `next`
-    std::vector<PredictCall*> expired;  // their deadlines passed while they waited
+    std::vector<PredictCall*> expired;  // their deadlines passed, or their clients gave up, while they waited
     int64_t rows = 0;                   // of `calls`
     Next next = Next::kNothing;         // kNothing: the worker has ended; else it goes on, now or at `at`
     Deadline at{};

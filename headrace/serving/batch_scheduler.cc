@@ -15,6 +15,8 @@ InferRequest Join(const std::vector<PredictCall*>& calls, int64_t rows) {
   InferRequest joined;
   joined.signature = first.signature;
   joined.outputs = first.outputs;
+  joined.deadline = first.deadline;
+  for (const PredictCall* call : calls) joined.deadline = std::max(joined.deadline, call->request.deadline);
   std::vector<const Tensor*> parts;
   for (size_t input = 0; input < first.inputs.size(); input++) {
     parts.clear();
@@ -113,7 +115,9 @@ void BatchScheduler::Turn(ServableHandle version) {
   BatchQueue& queue = *version.get()->batch_queue();
   auto taken = queue.Take(clock_->Monotonic());
   for (PredictCall* call : taken.expired)
-    finish_(call, DeadlineExceeded("the deadline passed while the request waited for its batch"));
+    finish_(call, IsCancelled(call->request)
+                      ? Cancelled("the client gave up while the request waited for its batch")
+                      : DeadlineExceeded("the deadline passed while the request waited for its batch"));
   if (taken.calls.size() == 1 && queue.PaddedRows(taken.rows) == taken.rows)
     ExecuteAlone(version, taken.calls[0]);
   else if (!taken.calls.empty())
@@ -142,8 +146,8 @@ void BatchScheduler::Execute(const ServableHandle& version, std::vector<PredictC
   InferResponse response;
   Status status = InferAndWait(version.servable(), request, &response);
   const Deadline computed = clock_->Monotonic();
-  // One request's bad value must not fail its neighbours.
-  if (!status.ok() && calls.size() > 1) {
+  // One request's bad value must not fail its neighbours. Once all of the deadlines have passed, nothing can.
+  if (!status.ok() && status.code() != Code::kDeadlineExceeded && calls.size() > 1) {
     for (PredictCall* call : calls) ExecuteAlone(version, call);
     return;
   }

@@ -16,7 +16,8 @@ namespace headrace::serving {
 
 class AddServable : public Servable {
  public:
-  AddServable(float addend, Duration delay, std::atomic<int>* alive) : addend_(addend), delay_(delay), alive_(alive) {
+  AddServable(float addend, Duration delay, bool depends_on_values, std::atomic<int>* alive)
+      : addend_(addend), delay_(delay), depends_on_values_(depends_on_values), alive_(alive) {
     signatures_.resize(1);
     signatures_[0].inputs = {{"x", DataType::kFloat32, Shape{-1}}};
     signatures_[0].outputs = {{"y", DataType::kFloat32, Shape{-1}}};
@@ -31,16 +32,19 @@ class AddServable : public Servable {
     response->outputs.push_back(Tensor::Of(request.inputs[0].shape(), std::move(sums)));
     done(OkStatus());
   }
+  bool runtime_depends_on_values() const override { return depends_on_values_; }
   size_t memory_bytes() const override { return 1 << 20; }
 
  private:
   const float addend_;
   const Duration delay_;
+  const bool depends_on_values_;
   std::atomic<int>* const alive_;
   std::vector<Signature> signatures_;
 };
 
-// The content of add.txt: "3", "3 slow" (each run takes 2 ms), "flaky" (the first two loads are kUnavailable, then 3),
+// The content of add.txt: "3", "3 slow" (each run takes 2 ms), "3 fitful" (says that
+// values decide how long it runs), "flaky" (the first two loads are kUnavailable, then 3),
 // "broken" (kDataLoss), "large" (estimates 1 GiB).
 class AddEngine : public Engine {
  public:
@@ -58,7 +62,7 @@ class AddEngine : public Engine {
     float addend = 3;
     std::from_chars(text.data(), text.data() + text.size(), addend);
     const Duration delay = text.ends_with("slow") ? Duration(std::chrono::milliseconds(2)) : Duration::zero();
-    return std::make_unique<AddServable>(addend, delay, &alive);
+    return std::make_unique<AddServable>(addend, delay, text.ends_with("fitful"), &alive);
   }
 
   std::atomic<int> alive{0};

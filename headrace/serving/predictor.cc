@@ -39,6 +39,7 @@ std::optional<InferRequest> TranslateRequest(const InferRequest& request, const 
   translated.signature = to.FindSignature(request.signature->name);
   if (translated.signature == nullptr) return std::nullopt;
   translated.deadline = request.deadline;
+  translated.cancelled = request.cancelled;
   for (const auto& input : translated.signature->inputs) {
     const int index = request.signature->InputIndex(input.name);
     if (index < 0) return std::nullopt;
@@ -62,7 +63,9 @@ std::string RouteKeyOf(const Tensor& tensor) {
 Predictor::Predictor(PredictorOptions options)
     : options_(options),
       pool_("hr-infer", options.threads != 0 ? options.threads : AvailableCores(), options.max_queued),
-      batches_(&pool_, options.clock, [this](PredictCall* call, Status status) { Finish(call, std::move(status)); }),
+      batches_(
+          &pool_, options.clock,
+          [this](PredictCall* call, Status status) { Finish(call, std::move(status), options_.clock->Monotonic()); }),
       shadows_(options.clock, options.log) {}
 
 Predictor::~Predictor() {
@@ -70,8 +73,8 @@ Predictor::~Predictor() {
   pool_.Shutdown();  // while the batches' workers that it may still run have something to look at
 }
 
-bool Predictor::RunsInline(const PredictCall& call) const {
-  if (call.run_inline || options_.inline_limit == Duration::max()) return true;
+bool Predictor::IsBrief(const PredictCall& call) const {
+  if (call.servable.servable().runtime_depends_on_values()) return false;
   const auto estimate = call.servable.get()->runtime().Estimate(InputElements(call.request));
   return estimate && *estimate < options_.inline_limit;
 }
@@ -80,14 +83,19 @@ void Predictor::Predict(PredictCall* call, InferDone done) {
   call->started = options_.clock->Monotonic();
   call->done_ = std::move(done);
   if (under_way_.fetch_add(1, std::memory_order_acq_rel) < 0)
-    return Finish(call, Unavailable("the server is shutting down; ask another"));
-  if (Status status = CheckRequest(&call->request); !status.ok()) return Finish(call, std::move(status));
+    return Finish(call, Unavailable("the server is shutting down; ask another"), call->started);
+  if (Status status = CheckRequest(&call->request); !status.ok())
+    return Finish(call, std::move(status), options_.clock->Monotonic());
   if (call->servable.wishes(ServableHandle::kRouteByInput)) RouteByInput(call);
   if (BatchScheduler::Takes(*call)) return batches_.Submit(call);
-  if (RunsInline(*call)) return Run(call);
-  if (pool_.Submit([this, call] { Run(call); }).ok()) return;
-  Finish(call, ResourceExhausted("{} requests are waiting for a thread already; slow down or add replicas",
-                                 options_.max_queued));
+  call->request.brief = IsBrief(*call);
+  if (call->request.brief || call->run_inline || options_.inline_limit == Duration::max())
+    return Run(call, call->started);
+  if (pool_.Submit([this, call] { Run(call, options_.clock->Monotonic()); }).ok()) return;
+  Finish(
+      call,
+      ResourceExhausted("{} requests are waiting for a thread already; slow down or add replicas", options_.max_queued),
+      call->started);
 }
 
 void Predictor::RouteByInput(PredictCall* call) {
@@ -104,27 +112,34 @@ void Predictor::RouteByInput(PredictCall* call) {
   call->looked_up_ = std::exchange(call->servable, *std::move(chosen));
 }
 
-void Predictor::Run(PredictCall* call) {
-  const Deadline start = options_.clock->Monotonic();
+void Predictor::Run(PredictCall* call, Deadline start) {
   call->queued = start - call->started;
   if (start >= call->request.deadline)
-    return Finish(call, DeadlineExceeded("the deadline passed while the request waited {} µs for a thread",
-                                         call->queued.count() / 1000));
+    return Finish(call,
+                  DeadlineExceeded("the deadline passed while the request waited {} µs for a thread",
+                                   call->queued.count() / 1000),
+                  start);
+  if (IsCancelled(call->request))
+    return Finish(call, Cancelled("the client gave up while the request waited for a thread"), start);
   call->executed_rows = static_cast<int64_t>(Rows(call->request));
   // Two pointers fit into the callback without an allocation.
   call->servable.servable().Infer(call->request, &call->response, [this, call](Status status) {
-    call->runtime = options_.clock->Monotonic() - call->started - call->queued;
+    const Deadline end = options_.clock->Monotonic();
+    call->runtime = end - call->started - call->queued;
     if (status.ok()) {
       LoadedVersion* version = call->servable.get();
       version->runtime().Record(InputElements(call->request), call->runtime);
       version->stats().RecordExecution({.rows = Rows(call->request), .queued = call->queued, .runtime = call->runtime});
     }
-    Finish(call, std::move(status));
+    Finish(call, std::move(status), end);
   });
 }
 
-void Predictor::Finish(PredictCall* call, Status status) {
-  call->servable.stats().RecordRequest(status.code(), options_.clock->Monotonic() - call->started);
+void Predictor::Finish(PredictCall* call, Status status, Deadline now) {
+  if (status.ok() && now >= call->request.deadline)
+    status = DeadlineExceeded("the deadline passed; the model took {} µs behind {} µs of waiting",
+                              call->runtime.count() / 1000, call->queued.count() / 1000);
+  call->servable.stats().RecordRequest(status.code(), now - call->started);
   if (call->servable.wishes(ServableHandle::kShadow) && status.ok() && options_.manager != nullptr)
     shadows_.Submit(*call, options_.manager->Shadows(call->servable.model()));
   if (call->servable.wishes(ServableHandle::kLog) && options_.log) options_.log(*call, status);

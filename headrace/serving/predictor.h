@@ -1,8 +1,9 @@
 // Runs requests on loaded versions: checks them, decides where they run, honours deadlines and counts.
 //
 // Where: a hop to another thread and back costs 10-20 µs of CPU, more than a small model's whole run. So a version
-// whose measured run time is below `inline_limit` runs on the calling thread, an I/O loop; a dearer one, or one not
-// measured yet, hops to a bounded pool so that it never stalls other connections.
+// whose measured run time is below `inline_limit` runs on the calling thread, an I/O loop; a dearer one, one not
+// measured yet, or one whose runs of equal size may differ (a loop whose rounds an input decides), hops to a bounded
+// pool so that it never stalls other connections.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -70,11 +71,12 @@ class Predictor {
 
   // Calls `done` exactly once: before returning when it ran inline or was refused, else on a pool thread. Errors:
   // kInvalidArgument (inputs that the signature does not allow; what the model refuses), kDeadlineExceeded (passed
-  // while waiting: never computed), kResourceExhausted (too many waiting), kUnavailable (shutting down), kInternal.
+  // while waiting: never computed; while running: stopped where the engine can, and never answered OK), kCancelled (the
+  // same, for request.cancelled), kResourceExhausted (too many waiting), kUnavailable (shutting down), kInternal.
   // When the traffic policy decides by an input's value, the call's servable and signature become that version's.
   void Predict(PredictCall* call, InferDone done);
-  // Whether this call would run on the calling thread.
-  bool RunsInline(const PredictCall& call) const;
+  // Whether what is known of the version says that this call takes less than `inline_limit`.
+  bool IsBrief(const PredictCall& call) const;
   // Refuses new calls with kUnavailable and waits for those under way.
   void Drain();
 
@@ -83,8 +85,8 @@ class Predictor {
 
  private:
   void RouteByInput(PredictCall* call);
-  void Run(PredictCall* call);
-  void Finish(PredictCall* call, Status status);
+  void Run(PredictCall* call, Deadline start);
+  void Finish(PredictCall* call, Status status, Deadline now);
 
   const PredictorOptions options_;
   std::atomic<int64_t> under_way_{0};  // negative while draining

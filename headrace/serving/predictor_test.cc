@@ -9,6 +9,7 @@
 
 #include "headrace/serving/engine_test_util.h"
 #include "headrace/serving/model_manager.h"
+#include "headrace/serving/warmup.h"
 
 namespace headrace::serving {
 namespace {
@@ -84,6 +85,23 @@ TEST_F(PredictorTest, AnUnknownModelRunsOnThePoolUntilItIsMeasured) {
   EXPECT_TRUE(Predict(predictor, &known).second);
 }
 
+TEST_F(PredictorTest, AModelWhoseValuesDecideHowLongItRunsNeverRunsOnTheCallersThread) {
+  Load("3 fitful");
+  Predictor predictor({});
+  for (int i = 0; i < 3; i++) {
+    PredictCall call;
+    Fill(&call);
+    EXPECT_FALSE(Predict(predictor, &call).second);
+  }
+}
+
+TEST_F(PredictorTest, TheBytesOfStringsCountAsElements) {
+  InferRequest request;
+  request.inputs.push_back(Tensor::OfStrings(Shape{2}, {std::string(1000, 'x'), ""}));
+  request.inputs.push_back(Tensor::Of<float>(Shape{3}, {1, 2, 3}));
+  EXPECT_EQ(InputElements(request), 1005);
+}
+
 TEST_F(PredictorTest, InputsAreCheckedAgainstTheSignature) {
   Load("3");
   Predictor predictor({});
@@ -103,6 +121,29 @@ TEST_F(PredictorTest, WhatExpiredInTheQueueIsNeverComputed) {
   Fill(&call);
   call.request.deadline = std::chrono::steady_clock::now() - milliseconds(1);
   EXPECT_EQ(Predict(predictor, &call).first.code(), Code::kDeadlineExceeded);
+  EXPECT_EQ(call.servable.stats().executions, 0u);
+}
+
+TEST_F(PredictorTest, AnAnswerThatComesTooLateIsNone) {
+  Load("3 slow");
+  Predictor predictor({});
+  PredictCall call;
+  Fill(&call);
+  call.run_inline = true;
+  call.request.deadline = std::chrono::steady_clock::now() + milliseconds(1);
+  EXPECT_EQ(Predict(predictor, &call).first.code(), Code::kDeadlineExceeded);
+  EXPECT_EQ(call.servable.stats().executions, 1u);
+  EXPECT_EQ(call.servable.stats().requests_by_code[static_cast<int>(Code::kDeadlineExceeded)], 1u);
+}
+
+TEST_F(PredictorTest, WhatTheClientGaveUpInTheQueueIsNeverComputed) {
+  Load("3 slow");
+  Predictor predictor({});
+  PredictCall call;
+  Fill(&call);
+  const std::atomic<bool> cancelled{true};
+  call.request.cancelled = &cancelled;
+  EXPECT_EQ(Predict(predictor, &call).first.code(), Code::kCancelled);
   EXPECT_EQ(call.servable.stats().executions, 0u);
 }
 

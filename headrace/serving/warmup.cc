@@ -42,7 +42,11 @@ Status WarmUp(Servable& servable, const Signature& signature, RuntimeEstimate* e
 
 int64_t InputElements(const InferRequest& request) {
   int64_t elements = 0;
-  for (const auto& input : request.inputs) elements += input.size();
+  for (const auto& input : request.inputs) {
+    elements += input.size();
+    if (input.type() != DataType::kString) continue;
+    for (const std::string_view text : input.strings()) elements += static_cast<int64_t>(text.size());
+  }
   return elements;
 }
 

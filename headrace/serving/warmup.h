@@ -9,7 +9,7 @@ namespace headrace::serving {
 // takes. A model may well refuse zeros: that is logged, not an error.
 void WarmUpFromSignatures(Servable& servable, RuntimeEstimate* estimate);
 
-// How large a request is, for RuntimeEstimate: the elements of all inputs together.
+// How large a request is, for RuntimeEstimate: the elements of all inputs together, of strings their bytes too.
 int64_t InputElements(const InferRequest& request);
 
 // Runs the request and waits for its end.

@@ -175,6 +175,33 @@ TEST_P(EngineConformance, RefusesAWrongShapeAndGoesOn) {
   EXPECT_THAT(response.outputs[0].values<float>(), testing::ElementsAre(2, 4, 6, 8));
 }
 
+TEST_P(EngineConformance, TellsWhetherValuesDecideHowLongARunTakes) {
+  EXPECT_TRUE(Load(Kind::kCounting)->runtime_depends_on_values());
+  EXPECT_FALSE(Load(Kind::kAffine)->runtime_depends_on_values());
+}
+
+TEST_P(EngineConformance, StopsARunAtItsDeadlineAndGoesOn) {
+  const auto servable = Load(Kind::kCounting);
+  ASSERT_NE(servable, nullptr);
+  InferRequest request;
+  request.signature = &servable->signatures()[0];
+  request.inputs.push_back(Tensor::Of<int64_t>(Shape{1}, {int64_t{1} << 40}));  // days
+  request.outputs = {0};
+  request.deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(20);
+  InferResponse response;
+  std::promise<Status> done;
+  servable->Infer(request, &response, [&](Status status) { done.set_value(std::move(status)); });
+  EXPECT_EQ(done.get_future().get().code(), Code::kDeadlineExceeded);
+  EXPECT_GE(std::chrono::steady_clock::now(), request.deadline);
+  // With the same deadline still set, far away this time.
+  request.deadline += std::chrono::hours(1);
+  request.inputs[0] = Tensor::Of<int64_t>(Shape{1}, {3});
+  std::promise<Status> again;
+  servable->Infer(request, &response, [&](Status status) { again.set_value(std::move(status)); });
+  ASSERT_EQ(again.get_future().get(), OkStatus());
+  EXPECT_THAT(response.outputs[0].values<int64_t>(), testing::ElementsAre(3));
+}
+
 TEST_P(EngineConformance, AnswersOutliveTheModel) {
   auto servable = Load(Kind::kTwoOutputs);
   InferResponse response;

@@ -11,6 +11,7 @@ struct EngineTestModel {
     kAffine,      // x FP32 [-1,3] → y FP32 [-1,1] = 1·x₀ + 2·x₁ + 3·x₂ + 0.5
     kTwoOutputs,  // x FP32 [-1] → sum = x + x, product = x · x
     kFixed,       // x FP32 [2,2] → y = x + x
+    kCounting,    // x INT64 [1] → y INT64 [1] = x, counted to one by one: it runs for as long as x says
     kLarge,       // x FP32 [-1,1024] → y FP32 [-1,2048], 8 MiB of weights
   };
   Kind kind = Kind::kAffine;

@@ -78,6 +78,7 @@ class OnnxModelBuilder {
     return node;
   }
 
+  const onnx::GraphProto& graph() const { return model_.graph(); }
   std::string Bytes() const { return model_.SerializeAsString(); }
   void Write(const std::filesystem::path& file) const { std::ofstream(file, std::ios::binary) << Bytes(); }
   // With the weights in the file `data_path`, a path as seen from the model's folder.
@@ -116,6 +117,24 @@ class OnnxModelBuilder {
   onnx::ModelProto model_;
 };
 
+// y = x, by a Loop of x rounds that adds 1 to a count of type INT64 [1] in each.
+inline void AddCountingLoop(OnnxModelBuilder* model) {
+  model->Node("Sub", {"x", "x"}, {"zero"});
+  auto* attribute = model->Node("Loop", {"x", "", "zero"}, {"y"})->add_attribute();
+  attribute->set_name("body");
+  attribute->set_type(onnx::AttributeProto::GRAPH);
+  OnnxModelBuilder body;
+  body.Input("round", DataType::kInt64, {}).Input("go_on", DataType::kBool, {}).Input("count", DataType::kInt64, {1});
+  body.Output("still", DataType::kBool, {}).Output("counted", DataType::kInt64, {1});
+  body.Node("Identity", {"go_on"}, {"still"});
+  auto* one = body.Node("Constant", {}, {"one"})->add_attribute();
+  one->set_name("value_ints");
+  one->set_type(onnx::AttributeProto::INTS);
+  one->add_ints(1);
+  body.Node("Add", {"count", "one"}, {"counted"});
+  *attribute->mutable_g() = body.graph();
+}
+
 inline OnnxModelBuilder OnnxTestModel(const EngineTestModel& wanted) {
   using Kind = EngineTestModel::Kind;
   constexpr auto kFloat = DataType::kFloat32;
@@ -135,6 +154,9 @@ inline OnnxModelBuilder OnnxTestModel(const EngineTestModel& wanted) {
       break;
     case Kind::kFixed:
       model.Input("x", kFloat, {2, 2}).Output("y", kFloat, {2, 2}).Node("Add", {"x", "x"}, {"y"});
+      break;
+    case Kind::kCounting:
+      AddCountingLoop(&model.Input("x", DataType::kInt64, {1}).Output("y", DataType::kInt64, {1}));
       break;
     case Kind::kLarge:
       model.Input("x", kFloat, {-1, 1024}).Output("y", kFloat, {-1, 2048});

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "headrace/backends/onnxruntime/graph_facts.h"
 #include "headrace/backends/onnxruntime/ort_api.h"
 #include "headrace/backends/onnxruntime/session.h"
 
@@ -109,14 +110,18 @@ class OnnxEngine : public Engine {
   }
 
  private:
-  static Result<std::unique_ptr<Servable>> LoadFile(const fs::path& file, const EngineOptions& options) {
+  Result<std::unique_ptr<Servable>> LoadFile(const fs::path& file, const EngineOptions& options) const {
     HR_ASSIGN_OR_UNEXPECTED(OrtEnv * env, Environment());
     HR_ASSIGN_OR_UNEXPECTED(const auto session_options, MakeOptions(options));
     HR_ASSIGN_OR_UNEXPECTED(const size_t bytes, ResidentBytes(file.parent_path()));
     OrtSession* session = nullptr;
     HR_UNEXPECTED_IF_ORT(Api()->CreateSession(env, file.c_str(), session_options.get(), &session));
-    return SessionServable::Make(Owned<OrtSession>(session), bytes);
+    return SessionServable::Make(Owned<OrtSession>(session),
+                                 {.memory_bytes = bytes, .runtime_depends_on_values = RuntimeDependsOnValues(file)},
+                                 watchdog_);
   }
+
+  const std::shared_ptr<RunWatchdog> watchdog_ = std::make_shared<RunWatchdog>();
 };
 
 }  // namespace

@@ -155,6 +155,18 @@ TEST_F(OnnxEngineTest, WeightsOutsideTheModelsFolderAreRefused) {
   EXPECT_EQ(loaded.error().code(), Code::kInvalidArgument) << loaded.error().ToString();
 }
 
+TEST_F(OnnxEngineTest, ASizeThatIsAValueDecidesHowLongARunTakesAndOneOfAShapeDoesNot) {
+  OnnxModelBuilder of_value, of_shape;
+  of_value.Input("n", DataType::kInt64, {1}).Output("y", DataType::kFloat32, {-1});
+  of_value.Node("Identity", {"n"}, {"same"});
+  of_value.Node("ConstantOfShape", {"same"}, {"y"});
+  EXPECT_TRUE(Load(of_value)->runtime_depends_on_values());
+  of_shape.Input("x", DataType::kInt64, {-1}).Output("y", DataType::kFloat32, {-1});
+  of_shape.Node("Shape", {"x"}, {"size"});
+  of_shape.Node("ConstantOfShape", {"size"}, {"y"});
+  EXPECT_FALSE(Load(of_shape)->runtime_depends_on_values());
+}
+
 TEST_F(OnnxEngineTest, AnUnknownOperatorIsNamed) {
   OnnxModelBuilder model;
   model.Input("x", DataType::kFloat32, {1}).Output("y", DataType::kFloat32, {1}).Node("NoSuchOperator", {"x"}, {"y"});

@@ -19,6 +19,7 @@ struct Deleter {
   void operator()(OrtValue* value) const { Api()->ReleaseValue(value); }
   void operator()(OrtSession* session) const { Api()->ReleaseSession(session); }
   void operator()(OrtSessionOptions* options) const { Api()->ReleaseSessionOptions(options); }
+  void operator()(OrtRunOptions* options) const { Api()->ReleaseRunOptions(options); }
   void operator()(OrtMemoryInfo* info) const { Api()->ReleaseMemoryInfo(info); }
   void operator()(OrtTypeInfo* info) const { Api()->ReleaseTypeInfo(info); }
   void operator()(OrtTensorTypeAndShapeInfo* info) const { Api()->ReleaseTensorTypeAndShapeInfo(info); }

@@ -65,8 +65,9 @@ Result<Owned<OrtTypeInfo>> ReadType(const OrtSession* session, size_t index, Typ
 
 }  // namespace
 
-Result<std::unique_ptr<Servable>> SessionServable::Make(Owned<OrtSession> session, size_t memory_bytes) {
-  std::unique_ptr<SessionServable> servable(new SessionServable(std::move(session), memory_bytes));
+Result<std::unique_ptr<Servable>> SessionServable::Make(Owned<OrtSession> session, const Facts& facts,
+                                                        std::shared_ptr<RunWatchdog> watchdog) {
+  std::unique_ptr<SessionServable> servable(new SessionServable(std::move(session), facts, std::move(watchdog)));
   HR_UNEXPECTED_IF_ERROR(servable->ReadInterface());
   return servable;
 }
@@ -167,14 +168,21 @@ Status SessionServable::Run(const InferRequest& request, InferResponse* response
   return all_tensors_ ? RunTensors(request, raw.data(), response) : RunOthers(request, raw.data(), response);
 }
 
+Status SessionServable::RunSession(const InferRequest& request, const OrtValue* const* inputs,
+                                   std::span<const char* const> names, OrtValue** outputs) {
+  WatchedRun watched(watchdog_.get(), request);
+  HR_RETURN_IF_ERROR(watched.Start());
+  return watched.End(FromOrt(Api()->Run(session_.get(), watched.options(), input_names_.data(), inputs,
+                                        request.inputs.size(), names.data(), names.size(), outputs),
+                             true));
+}
+
 Status SessionServable::RunTensors(const InferRequest& request, const OrtValue* const* inputs,
                                    InferResponse* response) {
   Names names;
   for (const uint32_t output : request.outputs) names.push_back(outputs_[output].name);
   RawValues raw(names.size(), nullptr);
-  HR_RETURN_IF_ERROR(FromOrt(Api()->Run(session_.get(), nullptr, input_names_.data(), inputs, request.inputs.size(),
-                                        names.data(), names.size(), raw.data()),
-                             true));
+  HR_RETURN_IF_ERROR(RunSession(request, inputs, names, raw.data()));
   Values values;
   for (OrtValue* value : raw) values.emplace_back(value);
   response->outputs.clear();
@@ -191,9 +199,7 @@ Status SessionServable::RunOthers(const InferRequest& request, const OrtValue* c
     if (std::find(names.begin(), names.end(), outputs_[output].name) == names.end())
       names.push_back(outputs_[output].name);
   RawValues raw(names.size(), nullptr);
-  HR_RETURN_IF_ERROR(FromOrt(Api()->Run(session_.get(), nullptr, input_names_.data(), inputs, request.inputs.size(),
-                                        names.data(), names.size(), raw.data()),
-                             true));
+  HR_RETURN_IF_ERROR(RunSession(request, inputs, names, raw.data()));
   Values values;
   for (OrtValue* value : raw) values.emplace_back(value);
   response->outputs.clear();

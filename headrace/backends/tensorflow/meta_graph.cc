@@ -1,6 +1,7 @@
 #include "headrace/backends/tensorflow/meta_graph.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 
 #include "headrace/backends/tensorflow/tf_api.h"
@@ -101,7 +102,40 @@ bool ReadSignature(std::string_view bytes, std::vector<GraphSignature>* out) {
   return true;
 }
 
+// Of a NodeDef.
+bool IsControlFlow(std::string_view node) {
+  constexpr std::array<std::string_view, 8> kOperations = {"While", "StatelessWhile", "If",    "StatelessIf",
+                                                           "Case",  "StatelessCase",  "Enter", "Switch"};
+  bool found = false;
+  ForFields(node, [&](const ProtoReader& field) {
+    if (field.field() == 2 && field.is_bytes())
+      found = std::ranges::find(kOperations, field.bytes()) != kOperations.end();
+    return true;
+  });
+  return found;
+}
+
+// Whether one of the messages in `field` of `message` is what `is` looks for.
+template <class Is>
+bool AnyField(std::string_view message, uint32_t field, Is is) {
+  bool found = false;
+  ForFields(message, [&](const ProtoReader& reader) {
+    found = found || (reader.field() == field && reader.is_bytes() && is(reader.bytes()));
+    return !found;
+  });
+  return found;
+}
+
 }  // namespace
+
+// MetaGraphDef.graph_def, GraphDef.node and library, FunctionDefLibrary.function, FunctionDef.node_def.
+bool HasControlFlow(std::string_view meta_graph) {
+  const auto in_function = [](std::string_view function) { return AnyField(function, 3, IsControlFlow); };
+  const auto in_library = [&](std::string_view library) { return AnyField(library, 1, in_function); };
+  return AnyField(meta_graph, 2, [&](std::string_view graph) {
+    return AnyField(graph, 1, IsControlFlow) || AnyField(graph, 2, in_library);
+  });
+}
 
 Result<std::vector<GraphSignature>> ReadSignatures(std::string_view meta_graph) {
   std::vector<GraphSignature> out;

@@ -19,4 +19,7 @@ struct GraphSignature {
 // no signature is left.
 Result<std::vector<GraphSignature>> ReadSignatures(std::string_view meta_graph);
 
+// Whether the graph or one of its functions has a loop or a branch.
+bool HasControlFlow(std::string_view meta_graph);
+
 }  // namespace headrace::tensorflow

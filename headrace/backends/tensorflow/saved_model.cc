@@ -1,22 +1,39 @@
 #include "headrace/backends/tensorflow/saved_model.h"
 
+#include <algorithm>
 #include <charconv>
+#include <chrono>
 
 #include "headrace/backends/tensorflow/tf_values.h"
 #include "headrace/base/proto_wire.h"
+#include "headrace/base/thread_pool.h"
 
 namespace headrace::tensorflow {
 namespace {
 
-// ConfigProto (tensorflow/core/protobuf/config.proto): intra_op_parallelism_threads, inter_op_parallelism_threads and
-// use_per_session_threads. TensorFlow reads 0 threads as "all cores", as EngineOptions does.
+// ConfigProto (tensorflow/core/protobuf/config.proto): intra_op_parallelism_threads, inter_op_parallelism_threads,
+// use_per_session_threads, and in session_inter_op_thread_pool a pool that all sessions share, for the runs that have a
+// deadline. TensorFlow reads 0 threads as "all cores", as EngineOptions does.
 std::string SessionConfig(const EngineOptions& options) {
   std::string config;
   ProtoWriter writer(&config);
   writer.Number(2, static_cast<uint64_t>(options.intra_op_threads));
   writer.Number(5, 1);
   writer.Number(9, 1);
+  std::string pool;
+  ProtoWriter(&pool).Number(1, AvailableCores());
+  ProtoWriter(&pool).Bytes(2, "headrace");
+  writer.Bytes(12, pool);
   return config;
+}
+
+// RunOptions.timeout_in_ms and inter_op_thread_pool = 0, the shared pool: on the calling thread there would be nobody
+// to see that the time is up.
+std::string RunUntil(Deadline deadline) {
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+  std::string options;
+  ProtoWriter(&options).Number(2, static_cast<uint64_t>(std::max<int64_t>(left.count(), 1)));
+  return options;
 }
 
 // RunOptions.inter_op_thread_pool = -1: operations start on the calling thread.
@@ -66,8 +83,9 @@ Status SavedModel::Open(const std::string& folder, const EngineOptions& options)
   session_ = api_.TF_LoadSessionFromSavedModel(load.options, nullptr, folder.c_str(), tags, 1, graph_, load.meta_graph,
                                                status.get());
   HR_RETURN_IF_ERROR(status.Get());
-  HR_ASSIGN_OR_RETURN(auto graph_signatures,
-                      ReadSignatures({static_cast<const char*>(load.meta_graph->data), load.meta_graph->length}));
+  const std::string_view meta_graph(static_cast<const char*>(load.meta_graph->data), load.meta_graph->length);
+  has_control_flow_ = HasControlFlow(meta_graph);
+  HR_ASSIGN_OR_RETURN(auto graph_signatures, ReadSignatures(meta_graph));
   for (auto& graph_signature : graph_signatures) {
     Ports& ports = ports_.emplace_back();
     HR_RETURN_IF_ERROR(Resolve(graph_signature.inputs, &ports.inputs));
@@ -107,7 +125,10 @@ Status SavedModel::Run(const InferRequest& request, InferResponse* response) {
   for (const uint32_t output : request.outputs) wanted.push_back(ports.outputs[output]);
   TfTensors outputs(api_, wanted.size());
   const TfStatus status(api_);
-  api_.TF_SessionRun(session_, &kOnThisThread, ports.inputs.data(), inputs.data(), inputs.size(), wanted.data(),
+  const bool watched = !request.brief && request.deadline != Deadline::max();
+  const std::string until = watched ? RunUntil(request.deadline) : std::string();
+  const TF_Buffer options = watched ? TF_Buffer{until.data(), until.size(), nullptr} : kOnThisThread;
+  api_.TF_SessionRun(session_, &options, ports.inputs.data(), inputs.data(), inputs.size(), wanted.data(),
                      outputs.data(), outputs.size(), nullptr, 0, nullptr, status.get());
   HR_RETURN_IF_ERROR(status.Get());
   response->outputs.clear();

@@ -20,6 +20,7 @@ class SavedModel : public Servable {
   const std::vector<Signature>& signatures() const override { return signatures_; }
   void Infer(const InferRequest& request, InferResponse* response, InferDone done) override;
   std::string_view platform() const override { return "tensorflow_savedmodel"; }
+  bool runtime_depends_on_values() const override { return has_control_flow_; }
   size_t memory_bytes() const override { return memory_bytes_; }
 
  private:
@@ -36,6 +37,7 @@ class SavedModel : public Servable {
   const size_t memory_bytes_;
   TF_Graph* graph_ = nullptr;
   TF_Session* session_ = nullptr;
+  bool has_control_flow_ = false;
   std::vector<Signature> signatures_;
   std::vector<Ports> ports_;  // by position in signatures_
 };

@@ -59,6 +59,14 @@ class SavedModelWriter {
     ProtoWriter(&value).Bytes(7, ShapeProto(shape));
     Node(name, "Placeholder", {}, {Type("dtype", type), {"shape", value}});
   }
+  void ScalarConstant(const std::string& name, int64_t number) {
+    std::string tensor, value;
+    ProtoWriter(&tensor).Number(1, static_cast<uint64_t>(ToTfType(DataType::kInt64)));
+    ProtoWriter(&tensor).Bytes(2, ShapeProto({1}));
+    ProtoWriter(&tensor).Bytes(4, {reinterpret_cast<const char*>(&number), sizeof number});
+    ProtoWriter(&value).Bytes(8, tensor);
+    Node(name, "Const", {}, {Type("dtype", DataType::kInt64), {"value", value}});
+  }
   void Constant(const std::string& name, const Shape& shape, const std::vector<float>& values) {
     std::string tensor, value;
     ProtoWriter(&tensor).Number(1, static_cast<uint64_t>(ToTfType(DataType::kFloat32)));

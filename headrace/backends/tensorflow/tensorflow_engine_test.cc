@@ -30,12 +30,39 @@ void WriteLayer(SavedModelWriter* model, int64_t inputs, int64_t outputs, const 
                       {{"y", "out:0", DataType::kFloat32, {-1, outputs}}});
 }
 
+// y = x, by a loop of x rounds (https://www.tensorflow.org/api_docs/python/tf/raw_ops: Enter and what belongs to it).
+void WriteCountingLoop(SavedModelWriter* model) {
+  constexpr DataType kInt = DataType::kInt64;
+  const auto type = SavedModelWriter::Type("T", kInt);
+  std::string frame, constant, two;
+  ProtoWriter(&frame).Bytes(2, "rounds");
+  ProtoWriter(&constant).Number(5, 1);
+  ProtoWriter(&two).Number(3, 2);
+  model->Placeholder("in", kInt, {1});
+  model->ScalarConstant("zero", 0);
+  model->ScalarConstant("one", 1);
+  model->Node("from", "Enter", {"zero"}, {type, {"frame_name", frame}});
+  for (const auto& [name, value] : {std::pair("to", "in"), {"step", "one"}})
+    model->Node(name, "Enter", {value}, {type, {"frame_name", frame}, {"is_constant", constant}});
+  model->Node("count", "Merge", {"from", "next"}, {type, {"N", two}});
+  model->Node("below", "Less", {"count", "to"}, {type});
+  model->Node("scalar", "Squeeze", {"below"}, {SavedModelWriter::Type("T", DataType::kBool)});
+  model->Node("go_on", "LoopCond", {"scalar"}, {});
+  model->Node("turn", "Switch", {"count", "go_on"}, {type});
+  model->Node("more", "AddV2", {"turn:1", "step"}, {type});
+  model->Node("next", "NextIteration", {"more"}, {type});
+  model->Node("out", "Exit", {"turn"}, {type});
+  model->AddSignature("serving_default", {{"x", "in:0", kInt, {1}}}, {{"y", "out:0", kInt, {1}}});
+}
+
 void WriteSavedModel(const EngineTestModel& model, const std::filesystem::path& dir) {
   using Kind = EngineTestModel::Kind;
   const DataType type = model.kind == Kind::kIdentity ? model.type : DataType::kFloat32;
   SavedModelWriter writer;
   if (model.kind == Kind::kAffine) {
     WriteLayer(&writer, 3, 1, {1, 2, 3}, {0.5f});
+  } else if (model.kind == Kind::kCounting) {
+    WriteCountingLoop(&writer);
   } else if (model.kind == Kind::kLarge) {
     WriteLayer(&writer, 1024, 2048, std::vector<float>(1024 * 2048, 0.25f), std::vector<float>(2048));
   } else {

@@ -51,6 +51,7 @@ class UnaryInfer {
     const auto bytes = call_.request();
     const auto metadata = [this](std::string_view name) { return call_.metadata(name); };
     inference_.predict.origin = OriginOf(call_);
+    inference_.predict.request.cancelled = call_.cancel_flag();
     HR_RETURN_IF_ERROR(inference_.Prepare(service, {bytes.data(), bytes.size()}, call_.deadline(), metadata));
     service.predictor().Predict(&inference_.predict, [this](const Status& status) {
       Finish(status);

@@ -22,6 +22,7 @@ class GrpcPredict {
     HR_RETURN_IF_ERROR(BindPredict(view, &arena_, &call_.request));
     call_.origin = OriginOf(grpc_);
     call_.request.deadline = grpc_.deadline();
+    call_.request.cancelled = grpc_.cancel_flag();
     server_.predictor->Predict(&call_, [this](Status status) {
       Finish(std::move(status));
       delete this;
