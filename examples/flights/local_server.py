@@ -179,11 +179,11 @@ class Server(ModelServer):
     """`headrace up`: the control plane and the model server, with all state in one folder. It listens on `ports` (of the
     control plane, REST and gRPC), or picks them itself: `http`, `rest` and `grpc`, known once it is ready."""
 
-    def __init__(self, data_dir, ports=None):
+    def __init__(self, data_dir, ports=None, arguments=()):
         self.data_dir = pathlib.Path(data_dir)
         self.http, self.rest, self.grpc = ports or (0, 0, 0)
-        arguments = [f"--port={self.http}", f"--rest-api-port={self.rest}", f"--grpc-port={self.grpc}", "--json"]
-        Program.__init__(self, ["up", "--data-dir", self.data_dir, *arguments], self.data_dir / "server.log")
+        own = [f"--port={self.http}", f"--rest-api-port={self.rest}", f"--grpc-port={self.grpc}", "--json"]
+        Program.__init__(self, ["up", "--data-dir", self.data_dir, *own, *arguments], self.data_dir / "server.log")
 
     def start(self, seconds=30.0):
         return Program.start(self, seconds)

@@ -1,6 +1,7 @@
 #include "headrace/app/file_watcher.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "headrace/base/files.h"
 #include "headrace/base/log.h"
@@ -31,16 +32,30 @@ void FileWatcher::Start() {
   if (!files_.empty()) thread_ = std::thread([this] { Run(); });
 }
 
+void FileWatcher::LookNow() {
+  {
+    MutexLock lock(mutex_);
+    look_now_ = true;
+  }
+  wake_.NotifyAll();
+}
+
 void FileWatcher::Run() {
   for (;;) {
-    File& file = *std::ranges::min_element(files_, {}, &File::next);
+    const Deadline next = std::ranges::min_element(files_, {}, &File::next)->next;
+    bool all;
     {
       MutexLock lock(mutex_);
-      while (!stopping_ && std::chrono::steady_clock::now() < file.next) wake_.WaitUntil(mutex_, file.next);
+      while (!stopping_ && !look_now_ && std::chrono::steady_clock::now() < next) wake_.WaitUntil(mutex_, next);
       if (stopping_) return;
+      all = std::exchange(look_now_, false);
     }
-    Look(&file);
-    file.next = std::chrono::steady_clock::now() + file.interval;
+    for (File& file : files_) {
+      if (!all && std::chrono::steady_clock::now() < file.next) continue;
+      if (all) file.retry = {};
+      Look(&file);
+      file.next = std::chrono::steady_clock::now() + file.interval;
+    }
   }
 }
 

@@ -28,6 +28,8 @@ class FileWatcher {
   void Add(std::string path, Duration interval, Apply apply);
   // Does nothing when nothing was added.
   void Start();
+  // Looks at all files soon, without waiting for their times. Thread-safe.
+  void LookNow();
 
  private:
   struct File {
@@ -48,6 +50,7 @@ class FileWatcher {
   Mutex mutex_;
   CondVar wake_;
   bool stopping_ HR_GUARDED_BY(mutex_) = false;
+  bool look_now_ HR_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

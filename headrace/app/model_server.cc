@@ -1,6 +1,7 @@
 #include "headrace/app/model_server.h"
 
 #include <algorithm>
+#include <functional>
 #include <mutex>
 
 #include "headrace/app/model_access.h"
@@ -33,8 +34,10 @@ int Loops(int wanted) { return wanted > 0 ? wanted : std::max(1, static_cast<int
 // The REST door: to each protocol what begins with its path.
 class RestDoor : public net::HttpHandler {
  public:
+  // `metrics` writes what is served at `metrics_path`.
   RestDoor(const tfserving::ModelServer& tfserving, oip::ModelService* oip, const scoring::FrontendOptions& scoring,
-           std::string metrics_path, const serving::PredictionLog* log, const net::Authorizer* authorizer, bool secured)
+           std::string metrics_path, std::function<std::string()> metrics, const net::Authorizer* authorizer,
+           bool secured)
       : authorizer_(*authorizer),
         tfserving_(tfserving),
         oip_(oip),
@@ -43,9 +46,7 @@ class RestDoor : public net::HttpHandler {
         admin_(tfserving.manager),
         health_route_(scoring.health_route),
         metrics_path_(std::move(metrics_path)),
-        manager_(*tfserving.manager),
-        predictor_(*tfserving.predictor),
-        log_(log) {}
+        metrics_(std::move(metrics)) {}
 
   void Handle(net::HttpRequest& request, net::HttpResponder responder) override {
     const std::string_view path = request.path();
@@ -55,8 +56,7 @@ class RestDoor : public net::HttpHandler {
     if (scoring_.Serves(request.method(), path)) return scoring_.Handle(request, std::move(responder));
     if (tfserving::RestFrontend::Serves(path)) return tfserving_.Handle(request, std::move(responder));
     if (oip::RestFrontend::Serves(path)) return oip_.Handle(request, std::move(responder));
-    if (!metrics_path_.empty() && path == metrics_path_)
-      return responder.Send(200, kMetricsType, serving::ExposeServingMetrics(manager_, &predictor_, log_));
+    if (!metrics_path_.empty() && path == metrics_path_) return responder.Send(200, kMetricsType, metrics_());
     if (admin::Frontend::Serves(path)) return admin_.Handle(request, std::move(responder));
     if (openapi::Frontend::Serves(path)) return openapi_.Handle(request, std::move(responder));
     responder.Send(404, "application/json", R"({"error":"Not Found"})");
@@ -76,9 +76,7 @@ class RestDoor : public net::HttpHandler {
   admin::Frontend admin_;
   const std::string health_route_;
   const std::string metrics_path_;
-  const serving::ModelManager& manager_;
-  const serving::Predictor& predictor_;
-  const serving::PredictionLog* const log_;
+  const std::function<std::string()> metrics_;
 };
 
 serving::ModelManagerOptions WithWarmup(serving::ModelManagerOptions options) {
@@ -121,8 +119,9 @@ class ModelServer::Impl {
               .predictor = &predictor_,
               .server_version = HEADRACE_VERSION,
               .request_timeout = options.rest_timeout}),
-        rest_door_(tfserving_, &oip_, WithVersion(options.scoring), options.metrics_path,
-                   log_ == nullptr ? nullptr : &log_->log, &authorizer, !options.auth.empty()),
+        rest_door_(
+            tfserving_, &oip_, WithVersion(options.scoring), options.metrics_path, [this] { return Metrics(); },
+            &authorizer, !options.auth.empty()),
         tfserving_grpc_(tfserving_) {}
 
   Status Open() {
@@ -154,10 +153,25 @@ class ModelServer::Impl {
     return rest_ != nullptr ? rest_->ReloadTls(tls) : OkStatus();
   }
 
+  void ReopenAccessLog() {
+    if (access_log_ != nullptr) access_log_->Reopen();
+  }
+
   int grpc_port() const { return grpc_ == nullptr ? kNoPort : grpc_->port(); }
   int rest_port() const { return rest_ == nullptr ? kNoPort : rest_->port(); }
 
  private:
+  std::string Metrics() const {
+    std::string text = serving::ExposeServingMetrics(manager, &predictor_, log_ == nullptr ? nullptr : &log_->log);
+    if (access_log_ != nullptr)
+      text += fmt::format(
+          "# HELP headrace_serving_access_log_dropped_lines Requests that the access log had no room for.\n"
+          "# TYPE headrace_serving_access_log_dropped_lines counter\n"
+          "headrace_serving_access_log_dropped_lines {}\n",
+          access_log_->dropped());
+    return text;
+  }
+
   Status OpenGrpc() {
     net::GrpcServerOptions grpc;
     grpc.address = options_.address;
@@ -227,6 +241,7 @@ Result<std::unique_ptr<ModelServer>> ModelServer::Start(const ModelServerOptions
 serving::ModelManager& ModelServer::manager() { return impl_->manager; }
 Status ModelServer::ReloadTls(const net::TlsOptions& tls) { return impl_->ReloadTls(tls); }
 Status ModelServer::LoadAuth(const std::string& rules) { return impl_->authorizer.Load(rules); }
+void ModelServer::ReopenAccessLog() { impl_->ReopenAccessLog(); }
 int ModelServer::grpc_port() const { return impl_->grpc_port(); }
 int ModelServer::rest_port() const { return impl_->rest_port(); }
 void ModelServer::Drain(Deadline deadline) { impl_->Drain(deadline); }

@@ -53,6 +53,8 @@ class ModelServer {
   Status ReloadTls(const net::TlsOptions& tls);
   // New rules of who may do what; kInvalidArgument, and the former stay, when they cannot be read.
   Status LoadAuth(const std::string& rules);
+  // Opens the access log's path again, for whoever has renamed the file.
+  void ReopenAccessLog();
   int grpc_port() const;  // the real ones; kNoPort when that door is not there
   int rest_port() const;
   // Answers what is under way until `deadline`, then closes. Idempotent.

@@ -53,7 +53,7 @@ void WatchSecurity(const ServeFlags& flags, ModelServer* server, FileWatcher* wa
 }
 
 Status Serve(const ServeFlags& flags) {
-  ShutdownSignal shutdown;
+  ShutdownSignal shutdown(true);
   HR_ASSIGN_OR_RETURN(const ModelServerOptions options, ToOptions(flags));
   HR_ASSIGN_OR_RETURN(auto models, ReadModels(flags));
   HR_ASSIGN_OR_RETURN(const auto server, ModelServer::Start(options, std::move(models)));
@@ -64,7 +64,12 @@ Status Serve(const ServeFlags& flags) {
     if (!flags.ports_file.empty())
       HR_RETURN_IF_ERROR(WriteFileAtomically(
           flags.ports_file, fmt::format("{{\"grpc\":{},\"rest\":{}}}\n", server->grpc_port(), server->rest_port())));
-    const int signal = shutdown.Wait();
+    const int signal = shutdown.Wait([&] {
+      HR_LOG(info, "SIGHUP: opening the access log again and looking at the files that are watched");
+      server->ReopenAccessLog();
+      models_watcher.LookNow();
+      security.LookNow();
+    });
     HR_LOG(info, "signal {}: answering what is under way, then ending; a second signal ends at once", signal);
     server->manager().EndWaits();
   }

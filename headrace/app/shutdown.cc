@@ -23,8 +23,9 @@ sigset_t SignalsAndWakeUp() {
 
 }  // namespace
 
-ShutdownSignal::ShutdownSignal() {
-  const sigset_t signals = SignalsAndWakeUp();
+ShutdownSignal::ShutdownSignal(bool hangups) : hangups_(hangups) {
+  sigset_t signals = SignalsAndWakeUp();
+  if (hangups) sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
 }
@@ -35,10 +36,13 @@ ShutdownSignal::~ShutdownSignal() {
   waiter_.join();
 }
 
-int ShutdownSignal::Wait() {
-  const sigset_t signals = Signals();
+int ShutdownSignal::Wait(const std::function<void()>& on_hangup) {
+  sigset_t signals = Signals();
+  if (hangups_) sigaddset(&signals, SIGHUP);
   int received = 0;
-  sigwait(&signals, &received);
+  while (sigwait(&signals, &received) != 0 || received == SIGHUP)
+    if (received == SIGHUP && on_hangup) on_hangup();
+  sigdelset(&signals, SIGHUP);  // which stays without effect while the process ends
   std::signal(SIGINT, SIG_DFL);
   std::signal(SIGTERM, SIG_DFL);
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);

@@ -1,4 +1,4 @@
-// SIGINT and SIGTERM as something to wait for, instead of handlers that may do nothing.
+// SIGINT, SIGTERM and, for servers, SIGHUP as something to wait for, instead of handlers that may do nothing.
 #pragma once
 #include <functional>
 #include <thread>
@@ -8,18 +8,20 @@ namespace headrace::app {
 // Made in main's thread before others start: they inherit the blocked signals. One at a time.
 class ShutdownSignal {
  public:
-  ShutdownSignal();
+  // `hangups`: SIGHUP does not end the process but is for Wait.
+  explicit ShutdownSignal(bool hangups = false);
   ~ShutdownSignal();
   ShutdownSignal(const ShutdownSignal&) = delete;
   ShutdownSignal& operator=(const ShutdownSignal&) = delete;
 
-  // Blocks until SIGINT or SIGTERM comes and returns its number. After that a second one ends the process at once, so
-  // that a user is never stuck in a slow shutdown.
-  int Wait();
+  // Blocks until SIGINT or SIGTERM comes and returns its number; `on_hangup` runs at each SIGHUP before that. After
+  // that a second one ends the process at once, so that a user is never stuck in a slow shutdown.
+  int Wait(const std::function<void()>& on_hangup = {});
   // Calls `on_signal` from a thread of its own when the first signal comes; not at all when this is destroyed before.
   void Notify(std::function<void(int)> on_signal);
 
  private:
+  const bool hangups_;
   std::thread waiter_;
 };
 

@@ -25,6 +25,7 @@ struct UpOptions {
   int port = 8080;
   int rest_port = 8501;
   int grpc_port = 8500;
+  std::string access_log;
   bool as_json = false;
 };
 
@@ -79,13 +80,14 @@ Result<std::unique_ptr<ModelServer>> StartModelServer(const UpOptions& options, 
   server.manager.engines = BuiltinEngines();
   server.manager.store = BuiltinStore();
   server.metrics_path = kMetricsPath;
+  server.access_log = options.access_log;
   serving::ServerConfig config;
   config.models_root = data_dir.models().string();
   return ModelServer::Start(server, std::move(config));
 }
 
 Status Up(const UpOptions& options) {
-  ShutdownSignal signal;
+  ShutdownSignal signal(true);
   HR_ASSIGN_OR_RETURN(const DataDir data_dir, OpenDataDir(options.data_dir));
   HR_ASSIGN_OR_RETURN(const auto runtime, PipelineRuntime::Open(data_dir, {.listener = LogEvent}));
   HR_ASSIGN_OR_RETURN(const auto models, StartModelServer(options, data_dir));
@@ -96,7 +98,7 @@ Status Up(const UpOptions& options) {
                        HostAndPort(options.host, models->grpc_port())};
   runtime->recurring().Start();
   PrintReady(options, data_dir, doors, resumed);
-  const int number = signal.Wait();
+  const int number = signal.Wait([&] { models->ReopenAccessLog(); });
   HR_LOG(info, "signal {}: stopping; unfinished runs go on at the next start", number);
   const Deadline deadline = Clock::Real()->Monotonic() + kDrain;
   plane->Stop(deadline);
@@ -117,6 +119,8 @@ void AddUpCommand(CLI::App& program, int* exit_code) {
       ->capture_default_str();
   command->add_option("--grpc-port,--grpc_port", options->grpc_port, "Model server, gRPC; 0: any free one")
       ->capture_default_str();
+  command->add_option("--access-log,--access_log", options->access_log,
+                      "A line of JSON for each request to the model server goes to this file; - is stderr");
   command->add_flag("--json", options->as_json, "Print one JSON object when ready");
   command->callback([options, exit_code] { *exit_code = Report("up", Up(*options)); });
 }

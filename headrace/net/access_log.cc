@@ -35,7 +35,8 @@ json::object ToObject(const AccessRecord& record) {
   line["response_bytes"] = record.response_bytes;
   line["duration_us"] = std::chrono::duration_cast<std::chrono::microseconds>(record.duration).count();
   line["peer"] = record.peer;
-  if (!record.client_subject.empty()) line["client"] = record.client_subject;
+  const std::string_view client = record.client.empty() ? record.client_subject : record.client;
+  if (!client.empty()) line["client"] = client;
   line["trace_id"] = record.trace.trace_id;
   line["span_id"] = record.trace.span_id;
   if (record.parent) line["parent_span_id"] = record.parent->span_id;

@@ -24,7 +24,8 @@ struct AccessRecord {
   size_t response_bytes = 0;
   Duration duration{};  // from the whole request to the last byte written
   std::string_view peer;
-  std::string_view client_subject;  // of a verified client certificate
+  std::string_view client;          // the name of an authorised client; empty: not known
+  std::string_view client_subject;  // of a verified client certificate, which stands for the name where there is none
   std::optional<TraceContext> parent;
   TraceContext trace;  // with this server's span
 };

@@ -38,6 +38,7 @@ TEST(AccessLog, WritesALineForEachRequest) {
   {
     auto log = *AccessLog::Open(path.string());
     std::vector<std::thread> threads;
+    threads.reserve(4);
     for (int t = 0; t < 4; t++)
       threads.emplace_back([&] {
         for (int i = 0; i < 100; i++) log->Record(Record("/a\"b"));
@@ -50,6 +51,25 @@ TEST(AccessLog, WritesALineForEachRequest) {
   EXPECT_EQ(lines[0].at("duration_us"), 42);
   EXPECT_EQ(lines[0].at("trace_id").as_string().size(), 32u);
   EXPECT_FALSE(lines[0].contains("parent_span_id"));
+}
+
+TEST(AccessLog, NamesTheClientByItsNameElseByItsCertificate) {
+  TempDir folder;
+  const auto path = folder.path() / "access.log";
+  {
+    auto log = *AccessLog::Open(path.string());
+    AccessRecord record = Record("/a");
+    log->Record(record);
+    record.client_subject = "CN=batch";
+    log->Record(record);
+    record.client = "shop";
+    log->Record(record);
+  }
+  const auto lines = Lines(path);
+  ASSERT_EQ(lines.size(), 3u);
+  EXPECT_FALSE(lines[0].contains("client"));
+  EXPECT_EQ(lines[1].at("client"), "CN=batch");
+  EXPECT_EQ(lines[2].at("client"), "shop");
 }
 
 TEST(AccessLog, FollowsARotationAndDropsBeyondItsBound) {

@@ -373,6 +373,7 @@ void GrpcConnection::LogAccess(const GrpcStream& stream) {
                                .response_bytes = stream.sent_bytes,
                                .duration = std::chrono::steady_clock::now() - stream.started(),
                                .peer = peer_,
+                               .client = TextOf(stream.client()),
                                .client_subject = client_subject_,
                                .parent = stream.parent_trace(),
                                .trace = stream.trace()});

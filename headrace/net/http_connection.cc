@@ -139,6 +139,7 @@ void HttpConnection::LogAccess() {
                                .response_bytes = response_.body_bytes(),
                                .duration = std::chrono::steady_clock::now() - dispatched_,
                                .peer = peer_,
+                               .client = TextOf(request_.client()),
                                .client_subject = client_subject_,
                                .parent = parent_,
                                .trace = trace_});

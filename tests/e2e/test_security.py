@@ -3,8 +3,10 @@
 import hashlib
 import json
 import queue
+import signal
 
 import grpc
+import local_server
 import numpy
 import pyarrow.parquet
 import pytest
@@ -158,3 +160,49 @@ def test_the_prediction_log_says_who_asked_through_every_door(serve, tmp_path):
     shop = [(f"{number:032x}", "shop", "") for number in (1, 2, 3, 5, 6)]
     ci = [(f"{number:032x}", "ci", request_id) for number, request_id in ((4, "a"), (7, "b"), (8, "c"), (8, "d"))]
     assert sorted((row["trace_id"], row["client"], row["request_id"]) for row in rows) == sorted(shop + ci)
+
+
+def log_lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def test_the_access_log_names_the_client_of_a_token(guarded, tmp_path):
+    server, _ = guarded
+    assert ask(f"{server.models_url}/adder", "s3cret")[0] == 200
+    status_over_grpc(server, "admin-token")
+    assert ask(f"{server.models_url}/adder", "wrong")[0] == 401
+    lines = wait_until(lambda: (found := log_lines(tmp_path / "access.log"))[2:] and found, "the access log")
+    clients = {(line["protocol"], line["status"], line.get("client")) for line in lines}
+    assert clients == {("http", 200, "shop"), ("grpc", 0, "ci"), ("http", 401, None)}
+
+
+def rotate(process, path, ask_once):
+    """Renames the log as logrotate does; the lines of the renamed file, and the first one of the new."""
+    ask_once()
+    wait_until(lambda: log_lines(path), "the access log")
+    old = path.rename(path.with_name("old.log"))
+    process.send_signal(signal.SIGHUP)
+    wait_until(path.exists, "the log to be opened again")
+    ask_once()
+    return log_lines(old), wait_until(lambda: log_lines(path), "a line in the new file")
+
+
+def test_sighup_opens_the_access_log_again_and_reads_the_rules(guarded, tmp_path):
+    server, auth = guarded
+    url = f"{server.models_url}/adder"
+    old, new = rotate(server.process, tmp_path / "access.log", lambda: ask(url, "s3cret"))
+    assert (len(old), len(new)) == (1, 1)
+    text = requests.get(f"http://127.0.0.1:{server.rest}/monitoring/prometheus/metrics", timeout=20,
+                        headers={"authorization": "Bearer admin-token"}).text
+    assert "\nheadrace_serving_access_log_dropped_lines 0\n" in text
+    auth.write_text(rules(other=("new", ["adder"], ["predict"])))
+    server.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: ask(url, "new")[0] == 200, "the new rules")
+    assert server.stop() == 0
+
+
+def test_sighup_lets_headrace_up_run_on(tmp_path):
+    with local_server.Server(tmp_path / "state", arguments=[f"--access-log={tmp_path / 'access.log'}"]) as server:
+        old, new = rotate(server.process, tmp_path / "access.log", lambda: get_json(f"http://127.0.0.1:{server.rest}/v2/health/live"))
+        assert {line["target"] for line in old + new} == {"/v2/health/live"}
+        assert server.stop() == 0

@@ -8,7 +8,7 @@ namespace headrace {
 
 // Points into `trace_id` and `client`, which must stay until the prediction has been answered.
 inline serving::RequestOrigin OriginOf(std::string_view trace_id, const net::ClientName& client) {
-  return {.trace_id = trace_id, .client = client ? std::string_view(*client) : std::string_view(), .request_id = {}};
+  return {.trace_id = trace_id, .client = net::TextOf(client), .request_id = {}};
 }
 
 // Points into the request, which lives until it is answered.
