@@ -36,20 +36,27 @@ class RestDoor : public net::HttpHandler {
  public:
   // `metrics` writes what is served at `metrics_path`.
   RestDoor(const tfserving::ModelServer& tfserving, oip::ModelService* oip, const scoring::FrontendOptions& scoring,
-           std::string metrics_path, std::function<std::string()> metrics, const net::Authorizer* authorizer,
-           bool secured)
+           const CrossOriginRules& pages, std::string metrics_path, std::function<std::string()> metrics,
+           const net::Authorizer* authorizer, bool secured)
       : authorizer_(*authorizer),
         tfserving_(tfserving),
         oip_(oip),
         scoring_(tfserving.manager, tfserving.predictor, scoring),
         openapi_(tfserving.manager, secured),
         admin_(tfserving.manager),
+        pages_(pages),
         health_route_(scoring.health_route),
         metrics_path_(std::move(metrics_path)),
         metrics_(std::move(metrics)) {}
 
   void Handle(net::HttpRequest& request, net::HttpResponder responder) override {
     const std::string_view path = request.path();
+    if (const Status status = CheckPage(pages_, request); !status.ok()) return Refuse(status, std::move(responder));
+    if (MayRead(pages_, request) && path != metrics_path_) {
+      AllowReading(&responder);
+      // Before credentials are asked for, which a preflight never has.
+      if (request.method() == "OPTIONS") return AnswerPreflight(request, std::move(responder));
+    }
     if (authorizer_.enabled())
       if (const Status status = CheckRest(authorizer_, &request, health_route_); !status.ok())
         return Refuse(status, std::move(responder));
@@ -74,6 +81,7 @@ class RestDoor : public net::HttpHandler {
   scoring::Frontend scoring_;
   openapi::Frontend openapi_;
   admin::Frontend admin_;
+  const CrossOriginRules pages_;
   const std::string health_route_;
   const std::string metrics_path_;
   const std::function<std::string()> metrics_;
@@ -112,16 +120,14 @@ class ModelServer::Impl {
         manager(WithWarmup(options.manager)),
         log_(options.prediction_log.empty() ? nullptr : std::make_unique<Log>(options.prediction_log)),
         predictor_(With(options.predictor, &manager, log_.get())),
-        tfserving_{&manager,
-                   &predictor_,
-                   {options.rest_timeout, options.cors, options.tensor_content, options.model_defaults}},
+        tfserving_{&manager, &predictor_, {options.rest_timeout, options.tensor_content, options.model_defaults}},
         oip_({.manager = &manager,
               .predictor = &predictor_,
               .server_version = HEADRACE_VERSION,
               .request_timeout = options.rest_timeout}),
         rest_door_(
-            tfserving_, &oip_, WithVersion(options.scoring), options.metrics_path, [this] { return Metrics(); },
-            &authorizer, !options.auth.empty()),
+            tfserving_, &oip_, WithVersion(options.scoring), options.pages, options.metrics_path,
+            [this] { return Metrics(); }, &authorizer, !options.auth.empty()),
         tfserving_grpc_(tfserving_) {}
 
   Status Open() {

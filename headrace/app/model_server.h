@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "headrace/app/cross_origin.h"
 #include "headrace/base/clock.h"
 #include "headrace/base/status.h"
 #include "headrace/net/tls.h"
@@ -30,7 +31,7 @@ struct ModelServerOptions {
   serving::ModelConfig model_defaults = {};  // what a configuration sent by a client cannot say of a model
   serving::PredictorOptions predictor = {};
   Duration rest_timeout = std::chrono::seconds(30);
-  bool cors = false;
+  CrossOriginRules pages = {};
   scoring::FrontendOptions scoring = {};
   bool tensor_content = false;                // gRPC answers carry tensor_content
   std::filesystem::path prediction_log = {};  // folder of the sampled predictions; empty: none are logged

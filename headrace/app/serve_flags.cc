@@ -88,7 +88,8 @@ void AddDoorFlags(CLI::App* command, ServeFlags* f) {
       ->capture_default_str()
       ->group(kGroupDoors);
   command
-      ->add_flag("--rest_api_enable_cors_support", f->rest_api_enable_cors_support, "Let pages of any origin call REST")
+      ->add_flag("--rest_api_enable_cors_support", f->rest_api_enable_cors_support,
+                 "Let web pages of any origin ask for predictions and metadata")
       ->group(kGroupDoors);
   command->add_option("--ssl_config_file", f->ssl_config_file, "TLS of both doors: an SSLConfig as text proto")
       ->group(kGroupDoors);
@@ -265,7 +266,7 @@ Result<ModelServerOptions> ToOptions(const ServeFlags& flags) {
   options.grpc_socket = flags.grpc_socket_path;
   options.rest_threads = flags.rest_api_num_threads;
   options.rest_timeout = std::chrono::milliseconds(flags.rest_api_timeout_in_ms);
-  options.cors = flags.rest_api_enable_cors_support;
+  options.pages.any_origin = flags.rest_api_enable_cors_support;
   options.scoring = flags.scoring;
   options.scoring.timeout = options.rest_timeout;
   options.prediction_log = flags.prediction_log_dir;

@@ -8,6 +8,7 @@
 #include "headrace/app/control_plane.h"
 #include "headrace/app/data_dir.h"
 #include "headrace/app/model_server.h"
+#include "headrace/app/origin_guard.h"
 #include "headrace/app/pipeline_runtime.h"
 #include "headrace/app/shutdown.h"
 #include "headrace/base/json.h"
@@ -81,6 +82,7 @@ Result<std::unique_ptr<ModelServer>> StartModelServer(const UpOptions& options, 
   server.manager.store = BuiltinStore();
   server.metrics_path = kMetricsPath;
   server.access_log = options.access_log;
+  server.pages = {.guarded = true, .on_loopback = IsLoopback(options.host)};
   serving::ServerConfig config;
   config.models_root = data_dir.models().string();
   return ModelServer::Start(server, std::move(config));

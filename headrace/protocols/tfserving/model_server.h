@@ -11,7 +11,6 @@ namespace headrace::tfserving {
 
 struct ModelServerOptions {
   Duration rest_timeout = std::chrono::seconds(30);
-  bool cors = false;            // let pages of any origin call the REST API
   bool tensor_content = false;  // gRPC answers carry tensor_content instead of typed fields
   // What the messages of HandleReloadConfigRequest cannot say of a model: batching, engine options.
   serving::ModelConfig model_defaults = {};

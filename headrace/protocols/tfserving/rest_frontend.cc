@@ -8,17 +8,6 @@
 #include "headrace/protocols/tfserving/rest_reply.h"
 
 namespace headrace::tfserving {
-namespace {
-
-void AllowAnyOrigin(net::HttpResponder& responder) { responder.SetHeader("Access-Control-Allow-Origin", "*"); }
-
-void AnswerPreflight(net::HttpResponder responder) {
-  responder.SetHeader("Access-Control-Allow-Methods", "GET, POST, OPTIONS");
-  responder.SetHeader("Access-Control-Allow-Headers", "Authorization, Content-Type");
-  responder.Send(200, "");
-}
-
-}  // namespace
 
 Result<std::string> RestFrontend::ModelStatus(const RestPath& path) const {
   HR_ASSIGN_OR_UNEXPECTED(const auto version, ResolveVersion(*server_.manager, path.model, path.version, path.label));
@@ -42,10 +31,6 @@ void RestFrontend::Answer(const RestPath& path, net::HttpRequest& request, net::
 }
 
 void RestFrontend::Handle(net::HttpRequest& request, net::HttpResponder responder) {
-  if (server_.options.cors && request.header("Origin")) {
-    AllowAnyOrigin(responder);
-    if (request.method() == "OPTIONS") return AnswerPreflight(std::move(responder));
-  }
   const auto path = ParseRestPath(request.method(), request.target());
   if (!path) return SendError(path.error(), std::move(responder));
   Answer(*path, request, std::move(responder));
