@@ -1,4 +1,5 @@
-"""KServe's inference clients: kserve_client.py rest|grpc|v1 ADDRESS plain|binary infers on the model "plus" and prints JSON."""
+"""KServe's inference clients: kserve_client.py rest|grpc|v1 ADDRESS plain|binary [VALUES] infers on the model "plus" and prints
+JSON."""
 
 import asyncio
 import importlib.util
@@ -17,39 +18,40 @@ from kserve.inference_client import InferenceGRPCClient, InferenceRESTClient, RE
 from kserve.protocol.infer_type import InferInput, InferRequest  # noqa: E402
 
 
-def request(binary):
-    tensor = InferInput("x", [2], "FP32")
-    tensor.set_data_from_numpy(numpy.array([1, 2], numpy.float32), binary_data=binary)
+def request(binary, values):
+    tensor = InferInput("x", [len(values)], "FP32")
+    tensor.set_data_from_numpy(numpy.array(values, numpy.float32), binary_data=binary)
     parameters = {"binary_data_output": True} if binary else None
     return InferRequest("plus", [tensor], request_id="r", parameters=parameters)
 
 
-async def rest(address, binary):
+async def rest(address, binary, values):
     client = InferenceRESTClient(RESTConfig(protocol="v2"))
     url = f"http://{address}"
     ready = [await client.is_server_live(url), await client.is_server_ready(url), await client.is_model_ready(url, "plus")]
-    return ready, await client.infer(url, request(binary), model_name="plus")
+    return ready, await client.infer(url, request(binary, values), model_name="plus")
 
 
-async def grpc(address, binary):
+async def grpc(address, binary, values):
     client = InferenceGRPCClient(address)
     ready = [await client.is_server_live(), await client.is_server_ready(), await client.is_model_ready("plus")]
-    return ready, await client.infer(request(binary))
+    return ready, await client.infer(request(binary, values))
 
 
-async def version_1(address):
+async def version_1(address, values):
     client = InferenceRESTClient(RESTConfig(protocol="v1"))
     url = f"http://{address}"
     ready = [await client.is_server_live(url), await client.is_model_ready(url, "plus")]
-    answer = await client.infer(url, {"instances": [1, 2]}, model_name="plus")
+    answer = await client.infer(url, {"instances": values}, model_name="plus")
     return {"ready": ready, "y": answer["predictions"]}
 
 
-def main(door, address, form):
+def main(door, address, form, values="[1, 2]"):
+    values = json.loads(values)
     if door == "v1":
-        print(json.dumps(asyncio.run(version_1(address))))
+        print(json.dumps(asyncio.run(version_1(address, values))))
         return
-    ready, response = asyncio.run({"rest": rest, "grpc": grpc}[door](address, form == "binary"))
+    ready, response = asyncio.run({"rest": rest, "grpc": grpc}[door](address, form == "binary", values))
     print(json.dumps({"id": response.id, "ready": ready, "y": response.outputs[0].as_numpy().tolist()}))
 
 

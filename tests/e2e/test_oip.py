@@ -8,14 +8,17 @@ import queue
 import subprocess
 import sys
 
+import grpc
 import numpy
 import pytest
+import requests
 import tritonclient.grpc
 import tritonclient.grpc.aio
 import tritonclient.http
 import tritonclient.http.aio
 from conftest import write_labelled_models, write_model
 from local_server import ModelServer, wait_until
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 from tritonclient.utils import InferenceServerException
 
 GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "golden" / "oip"  # what other programs wrote, with their versions
@@ -262,10 +265,14 @@ def test_load_with_the_clients_own_files(serve, tmp_path):
 def test_kserve(server, door, binary):
     """In a process of its own: KServe's messages and Triton's have the same names."""
     address = running_http(server) if door == "rest" else running_grpc(server)
-    script = pathlib.Path(__file__).with_name("kserve_client.py")
-    command = [sys.executable, str(script), door, address, "binary" if binary else "plain"]
-    answer = json.loads(subprocess.run(command, check=True, capture_output=True, timeout=60).stdout)
+    answer = over_kserve(door, address, "binary" if binary else "plain", [1, 2])
     assert answer == {"id": "r", "ready": [True, True, True], "y": [3.0, 4.0]}
+
+
+def over_kserve(door, address, form, values):
+    script = pathlib.Path(__file__).with_name("kserve_client.py")
+    command = [sys.executable, str(script), door, address, form, json.dumps(values)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, timeout=60).stdout)
 
 
 def curl(server, path, body=None, *arguments):
@@ -322,14 +329,76 @@ def test_a_column_is_taken_for_a_vector_and_nothing_else(server, library):
             client.infer("plus", [plus_input(library, [[1, 2]])])
 
 
-def test_every_door_gives_the_same_numbers(server):
-    values = [0.1, -3.25, 1e-8, 12345.678]
+def over_tensorflow_serving(channel, values, typed):
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = "plus"
+    tensor = request.inputs["x"]
+    tensor.dtype = 1  # DT_FLOAT
+    tensor.tensor_shape.dim.add(size=len(values))
+    if typed:
+        tensor.float_val.extend(values)
+    else:
+        tensor.tensor_content = numpy.array(values, numpy.float32).tobytes()
+    answer = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(request, timeout=30).outputs["y"]
+    return list(answer.float_val) or numpy.frombuffer(answer.tensor_content, numpy.float32).tolist()
+
+
+def over_stream(client, values):
+    answers = queue.Queue()
+    client.start_stream(lambda result, error: answers.put((result, error)))
+    client.async_stream_infer("plus", [plus_input(tritonclient.grpc, values)])
+    result, error = answers.get(timeout=30)
+    client.stop_stream()
+    assert error is None
+    return result.as_numpy("y").tolist()
+
+
+def over_binary_json(client, values, binary):
+    tensor = tritonclient.http.InferInput("x", [len(values)], "FP32")
+    tensor.set_data_from_numpy(numpy.array(values, numpy.float32), binary_data=binary)
+    output = tritonclient.http.InferRequestedOutput("y", binary_data=binary)
+    return client.infer("plus", [tensor], outputs=[output]).as_numpy("y").tolist()
+
+
+@pytest.mark.parametrize("answers", ["typed fields", "tensor_content"])
+def test_every_door_gives_the_same_numbers(tmp_path, answers):
+    values = [0.1, -3.25, 1e-8, 12345.678, 3.4e38, -1.5e-45, 0.0]
     expected = (numpy.array(values, numpy.float32) + numpy.float32(2)).tolist()
-    tensor = {"name": "x", "shape": [4], "datatype": "FP32", "data": values}
-    over_json = curl(server, "/v2/models/plus/infer", {"inputs": [tensor]})["outputs"][0]["data"]
-    over_tfserving = curl(server, "/v1/models/plus:predict", {"instances": values})["predictions"]
-    doors = [numpy.array(over_json, numpy.float32).tolist(), numpy.array(over_tfserving, numpy.float32).tolist()]
-    for module, address in ((tritonclient.http, running_http(server)), (tritonclient.grpc, running_grpc(server))):
-        with module.InferenceServerClient(address) as client:
-            doors.append(client.infer("plus", [plus_input(module, values)]).as_numpy("y").tolist())
-    assert doors == [expected] * 4
+    write_model(tmp_path / "plus", 2, 2.0)
+    socket = tmp_path / "grpc.sock"
+    arguments = ["--model_name=plus", f"--model_base_path={tmp_path / 'plus'}", f"--grpc_socket_path={socket}",
+                 "--kserve_v1", f"--enable_serialization_as_tensor_content={str(answers == 'tensor_content').lower()}"]
+    with ModelServer(tmp_path / "serve.log", arguments) as server:
+        tensor = {"name": "x", "shape": [len(values)], "datatype": "FP32", "data": values}
+        rows = {"instances": values}
+        csv = "x\n" + "".join(f"{value!r}\n" for value in values)
+        as_json = ("-H", "Content-Type: application/json")
+        doors = {
+            "OIP REST": curl(server, "/v2/models/plus/infer", {"inputs": [tensor]})["outputs"][0]["data"],
+            "TensorFlow Serving REST, rows": curl(server, "/v1/models/plus:predict", rows)["predictions"],
+            "TensorFlow Serving REST, columns": curl(server, "/v1/models/plus:predict", {"inputs": values})["outputs"],
+            "invocations": curl(server, "/invocations", rows, *as_json)["predictions"],
+            "invocations, data frame": curl(
+                server, "/invocations", {"dataframe_split": {"columns": ["x"], "data": [[v] for v in values]}}, *as_json
+            )["predictions"],
+            "KServe v1": over_kserve("v1", running_http(server), "plain", values)["y"],
+            "KServe v2 REST": over_kserve("rest", running_http(server), "binary", values)["y"],
+            "KServe v2 gRPC": over_kserve("grpc", running_grpc(server), "plain", values)["y"],
+        }
+        answer = requests.post(f"http://{running_http(server)}/invocations", csv, timeout=30,
+                               headers={"Content-Type": "text/csv", "Accept": "text/csv"})
+        doors["invocations, CSV"] = [float(line) for line in answer.text.split()]
+        with tritonclient.http.InferenceServerClient(running_http(server)) as client:
+            for binary in (False, True):
+                doors[f"OIP REST, binary {binary}"] = over_binary_json(client, values, binary)
+        for name, address in (("TCP", running_grpc(server)), ("socket", f"unix:{socket}")):
+            with tritonclient.grpc.InferenceServerClient(address) as client:
+                doors[f"OIP gRPC, {name}"] = client.infer("plus", [plus_input(tritonclient.grpc, values)]).as_numpy(
+                    "y").tolist()
+                doors[f"ModelStreamInfer, {name}"] = over_stream(client, values)
+            with grpc.insecure_channel(address) as channel:
+                for typed in (False, True):
+                    doors[f"TensorFlow Serving gRPC, {name}, typed {typed}"] = over_tensorflow_serving(
+                        channel, values, typed)
+    wrong = {name: got for name, got in doors.items() if numpy.array(got, numpy.float32).tolist() != expected}
+    assert not wrong and len(doors) == 19
