@@ -73,7 +73,8 @@ void FileWatcher::Look(File* file) {
     return;
   }
   file->failures = again ? std::min(file->failures + 1, 16) : 0;
-  file->retry = std::chrono::steady_clock::now() + std::min<Duration>(file->interval * (1 << file->failures), kLongest);
+  file->retry = std::chrono::steady_clock::now() +
+                std::min(std::min<Duration>(file->interval, kLongest) * (1 << file->failures), kLongest);
   if (!again || file->error != status.ToString())
     HR_LOG(err, "the new {} is not applied, what it said before stays: {}", file->path, status.ToString());
   file->failed = *std::move(text);

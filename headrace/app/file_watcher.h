@@ -18,6 +18,8 @@ class FileWatcher {
  public:
   using Apply = std::function<Status(const std::string& text)>;
 
+  static constexpr std::chrono::hours kNever{24 * 3650};  // an interval for what LookNow alone looks at
+
   FileWatcher() = default;
   // Stops, waiting for an application under way.
   ~FileWatcher();

@@ -28,10 +28,11 @@ constexpr char kDescription[] =
     "  curl localhost:8501/v1/models/flights:predict -d '{\"instances\": [[1.0, 2.0]]}'\n\n"
     "Metrics: /monitoring/prometheus/metrics. API: /openapi.json, /docs. SIGTERM lets requests finish.";
 
-// Files whose changes are applied without a restart: the models'.
+// Files whose changes are applied without a restart: the models', at SIGHUP alone when they are not polled.
 void WatchModels(const ServeFlags& flags, ModelServer* server, FileWatcher* watcher) {
-  if (flags.model_config_file_poll_wait_seconds > 0 && !flags.model_config_file.empty())
-    watcher->Add(flags.model_config_file, std::chrono::seconds(flags.model_config_file_poll_wait_seconds),
+  const int64_t poll = flags.model_config_file_poll_wait_seconds;
+  if (!flags.model_config_file.empty())
+    watcher->Add(flags.model_config_file, poll > 0 ? std::chrono::seconds(poll) : FileWatcher::kNever,
                  [&flags, server](const std::string&) -> Status {
                    HR_ASSIGN_OR_RETURN(auto config, ReadModels(flags));
                    return server->manager().SetConfig(std::move(config),

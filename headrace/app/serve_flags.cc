@@ -60,7 +60,7 @@ void AddModelFlags(CLI::App* command, ServeFlags* f) {
       ->group(kGroupModels);
   command
       ->add_option("--model_config_file_poll_wait_seconds", f->model_config_file_poll_wait_seconds,
-                   "Read that file again so often; 0: never")
+                   "Read that file again so often; 0: at SIGHUP alone")
       ->capture_default_str()
       ->group(kGroupModels);
   command->add_option("--models_root", f->models_root, "Serve every folder in here as a model")->group(kGroupModels);

@@ -367,6 +367,19 @@ def test_a_string_of_bytes_costs_no_model_its_log(serve, tmp_path):
     ]
 
 
+def test_sighup_reads_a_configuration_that_is_not_polled(serve, tmp_path):
+    for name in ("first", "second"):
+        write_model(tmp_path / name, 1, add=1)
+    config = tmp_path / "models.config"
+    config.write_text(config_text(("first", tmp_path / "first", "")))
+    server = serve(f"--model_config_file={config}")
+    config.write_text(config_text(("second", tmp_path / "second", "")))
+    server.process.send_signal(signal.SIGHUP)
+    server.wait_for_version("second", 1)
+    wait_until(lambda: server.versions("first").get(1) != "AVAILABLE", "the first model to be gone")
+    assert server.stop() == 0
+
+
 def from_page(server, method, path, body=None, **headers):
     """The status and the headers of an answer to a page of another origin."""
     connection = http.client.HTTPConnection("127.0.0.1", server.rest, timeout=30)
