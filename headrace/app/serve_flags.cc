@@ -84,8 +84,9 @@ void AddDoorFlags(CLI::App* command, ServeFlags* f) {
   command->add_option("--rest_api_num_threads", f->rest_api_num_threads, "REST loops; 0: a quarter of the cores")
       ->capture_default_str()
       ->group(kGroupDoors);
-  command->add_option("--rest_api_timeout_in_ms", f->rest_api_timeout_in_ms, "Answer 504 after so long")
+  command->add_option("--rest_api_timeout_in_ms", f->rest_api_timeout_in_ms, "Answer 504 after so long; 0: no limit")
       ->capture_default_str()
+      ->check(CLI::NonNegativeNumber)
       ->group(kGroupDoors);
   command
       ->add_flag("--rest_api_enable_cors_support", f->rest_api_enable_cors_support,

@@ -6,18 +6,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <ctime>
+#include <chrono>
 
 namespace headrace::net {
 namespace {
 
 thread_local const EventLoop* current_loop = nullptr;
-
-int64_t MonotonicMs() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
-}
 
 }  // namespace
 
@@ -26,8 +20,13 @@ EventLoop::~EventLoop() {
   if (epoll_ >= 0) close(epoll_);
 }
 
+void EventLoop::ReadClock() {
+  now_ = std::chrono::steady_clock::now();
+  now_ms_ = std::chrono::duration_cast<std::chrono::milliseconds>(now_.time_since_epoch()).count();
+}
+
 Status EventLoop::Open() {
-  now_ms_ = MonotonicMs();
+  ReadClock();
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   if (epoll_ < 0) return ErrnoStatus(errno, "epoll_create1");
   wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -87,7 +86,8 @@ void EventLoop::RunTasks() {
 void EventLoop::Run(Listener* listener, int tick_ms) {
   current_loop = this;
   std::array<epoll_event, 128> events;
-  int64_t next_tick = MonotonicMs() + tick_ms;
+  ReadClock();
+  int64_t next_tick = now_ms_ + tick_ms;
   while (!quit_) {
     asleep_.store(true);
     bool waiting;
@@ -98,7 +98,7 @@ void EventLoop::Run(Listener* listener, int tick_ms) {
     const int timeout = waiting ? 0 : static_cast<int>(std::clamp<int64_t>(next_tick - now_ms_, 0, tick_ms));
     const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), timeout);
     asleep_.store(false);
-    now_ms_ = MonotonicMs();
+    ReadClock();
     for (int i = 0; i < count; i++) {
       if (auto* io = static_cast<Io*>(events[i].data.ptr)) {
         io->OnIo(events[i].events);

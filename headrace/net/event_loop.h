@@ -10,6 +10,7 @@
 #include <mutex>
 #include <vector>
 
+#include "headrace/base/clock.h"
 #include "headrace/base/status.h"
 
 namespace headrace::net {
@@ -55,7 +56,8 @@ class EventLoop {
   Status Add(int fd, uint32_t events, Io* io);
   void Modify(int fd, uint32_t events, Io* io);
   void Remove(int fd);
-  // Milliseconds of the monotonic clock, read once per wake-up.
+  // The monotonic clock, read once per wake-up.
+  Deadline now() const { return now_; }
   int64_t now_ms() const { return now_ms_; }
 
   // Thread-safe. A task must not be posted again before it has run. False after the loop has ended: the task will not
@@ -71,6 +73,9 @@ class EventLoop {
   int epoll_ = -1;
   int wake_ = -1;
   bool quit_ = false;
+  void ReadClock();
+
+  Deadline now_{};
   int64_t now_ms_ = 0;
   std::atomic<bool> asleep_{false};
   std::mutex mutex_;  // protects the three below

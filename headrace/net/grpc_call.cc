@@ -20,6 +20,7 @@ GrpcCall::~GrpcCall() {
 std::span<char> GrpcCall::request() const { return stream_->request(); }
 std::optional<std::string_view> GrpcCall::metadata(std::string_view name) const { return stream_->metadata(name); }
 Deadline GrpcCall::deadline() const { return stream_->deadline(); }
+Deadline GrpcCall::arrived() const { return stream_->arrived(); }
 bool GrpcCall::cancelled() const { return stream_->cancelled(); }
 const std::atomic<bool>* GrpcCall::cancel_flag() const { return stream_->cancel_flag(); }
 std::string GrpcCall::peer() const { return stream_->peer(); }

@@ -38,6 +38,8 @@ class GrpcCall {
   // The first metadata entry of that lower-case name.
   std::optional<std::string_view> metadata(std::string_view name) const;
   Deadline deadline() const;
+  // When the last of the request's bytes had come.
+  Deadline arrived() const;
   // The client has gone or given up. May be asked from any thread.
   bool cancelled() const;
   // What cancelled() reads, for those who look at it often; valid until Finish.

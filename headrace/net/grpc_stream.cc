@@ -169,6 +169,7 @@ Status GrpcStream::InputDone() {
 
 void GrpcStream::Dispatch() {
   call_out_ = true;
+  arrived_ = loop_->events().now();
   outgoing.emplace_back();
   method_->unary(GrpcCall(this));
 }

@@ -93,6 +93,7 @@ class GrpcStream final : public EventLoop::Task {
   std::span<char> request() { return request_; }
   std::optional<std::string_view> metadata(std::string_view name) const;
   Deadline deadline() const { return deadline_; }
+  Deadline arrived() const { return arrived_; }
   bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
   const std::atomic<bool>* cancel_flag() const { return &cancelled_; }
   std::string peer() const;
@@ -124,6 +125,7 @@ class GrpcStream final : public EventLoop::Task {
   const GrpcMethod* method_ = nullptr;
   size_t max_message_bytes_ = 0;
   Deadline deadline_ = Deadline::max();
+  Deadline arrived_{};
   Encoding encoding_ = Encoding::kIdentity;
   std::string peer_, client_subject_;
   ClientName client_;

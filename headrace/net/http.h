@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "headrace/base/clock.h"
 #include "headrace/base/status.h"
 #include "headrace/net/client_name.h"
 
@@ -50,6 +51,8 @@ class HttpRequest {
   std::string_view client_subject() const { return client_subject_; }
   // The W3C trace that it belongs to: the client's, or the one that the access log gives it; empty: none.
   std::string_view trace_id() const { return trace_id_; }
+  // When the last of its bytes had come.
+  Deadline arrived() const { return arrived_; }
   // Who asks, once a handler has found it out and told those behind it.
   const ClientName& client() const { return client_; }
   void set_client(ClientName client) { client_ = std::move(client); }
@@ -58,6 +61,7 @@ class HttpRequest {
   friend class HttpConnection;
   std::string_view method_, target_, peer_, client_subject_, trace_id_;
   ClientName client_;
+  Deadline arrived_{};
   size_t query_at_ = 0;
   std::span<const HttpHeader> headers_;
   std::span<char> body_;

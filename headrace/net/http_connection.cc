@@ -113,6 +113,7 @@ void HttpConnection::Dispatch() {
   state_ = State::kHandling;
   responder_out_ = true;
   dispatching_ = true;
+  request_.arrived_ = loop_->events().now();
   BeginTrace();
   shared_->handler->Handle(request_, HttpResponder(this));
   dispatching_ = false;

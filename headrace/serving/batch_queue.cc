@@ -23,7 +23,7 @@ Result<BatchQueue::Added> BatchQueue::Add(PredictCall* call, int64_t rows, Deadl
   Waiting waiting{call, rows, now, BatchKey(call->request, config_.pad_variable_length_inputs)};
   MutexLock lock(mutex_);
   if (rows_ + rows > config_.max_enqueued_batches * config_.max_batch_size)
-    return std::unexpected(Unavailable("The batch scheduling queue to which this task was submitted is full"));
+    return std::unexpected(ResourceExhausted("The batch scheduling queue to which this task was submitted is full"));
   const int level = std::clamp(call->priority, 0, config_.priorities - 1);
   levels_[static_cast<size_t>(level)].push_back(std::move(waiting));
   rows_ += rows;
@@ -92,9 +92,11 @@ int64_t BatchQueue::PaddedRows(int64_t rows) const {
   return size == sizes.end() ? rows : *size;
 }
 
-int64_t BatchQueue::queued_rows() const {
+BatchQueue::Waiters BatchQueue::waiting() const {
   MutexLock lock(mutex_);
-  return rows_;
+  Waiters waiters{.rows = rows_};
+  for (const auto& level : levels_) waiters.requests += static_cast<int64_t>(level.size());
+  return waiters;
 }
 
 }  // namespace headrace::serving

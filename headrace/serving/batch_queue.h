@@ -31,8 +31,8 @@ class BatchQueue {
     Next next = Next::kNothing;
     Deadline at{};
   };
-  // `rows` of the call, between 1 and max_batch_size. kUnavailable when the queue is full, in TensorFlow Serving's
-  // words.
+  // `rows` of the call, between 1 and max_batch_size. kResourceExhausted when the queue is full, in TensorFlow
+  // Serving's words; its code there is UNAVAILABLE, which tells clients to try again at once.
   Result<Added> Add(PredictCall* call, int64_t rows, Deadline now);
 
   struct Taken {
@@ -48,7 +48,11 @@ class BatchQueue {
   // The allowed size that `rows` are padded to.
   int64_t PaddedRows(int64_t rows) const;
 
-  int64_t queued_rows() const;
+  struct Waiters {
+    int64_t requests = 0;
+    int64_t rows = 0;  // of them
+  };
+  Waiters waiting() const;
 
  private:
   struct Waiting {

@@ -130,7 +130,7 @@ TEST_F(BatchingTest, AFullQueueIsUnavailableAndTheExpiredAreNotComputed) {
     if (i == 1) calls[i].request.deadline = std::chrono::steady_clock::now();
     predictor_->Predict(&calls[i], [&](Status status) {
       ok += status.ok();
-      full += status.code() == Code::kUnavailable;
+      full += status.code() == Code::kResourceExhausted;
       expired += status.code() == Code::kDeadlineExceeded;
     });
   }

@@ -66,8 +66,35 @@ std::string_view VersionStateName(VersionState state) {
   return "UNKNOWN";
 }
 
+namespace {
+
+// What found no version, by model. Thread-safe.
+class RefusedCounts {
+ public:
+  void Count(const std::string& name, Code code, Duration latency) {
+    MutexLock lock(mutex_);
+    auto& counts = counts_[name];
+    if (counts == nullptr) counts = std::make_unique<VersionStats>();
+    counts->RecordRequest(code, latency);
+  }
+  // A copy.
+  std::map<std::string, std::unique_ptr<VersionStats>> Read() const {
+    MutexLock lock(mutex_);
+    std::map<std::string, std::unique_ptr<VersionStats>> copy;
+    for (const auto& [name, counts] : counts_) (copy[name] = std::make_unique<VersionStats>())->Merge(*counts);
+    return copy;
+  }
+
+ private:
+  mutable Mutex mutex_;
+  std::map<std::string, std::unique_ptr<VersionStats>> counts_ HR_GUARDED_BY(mutex_);
+};
+
+}  // namespace
+
 class ModelManager::Impl {
  public:
+  RefusedCounts refused;
   explicit Impl(const ModelManagerOptions& options) : options_(options), reconciler(options) {}
 
   Status SetConfig(ServerConfig next, Deadline wait) {
@@ -339,17 +366,27 @@ std::vector<ServableHandle> ModelManager::Loaded() const {
 }
 
 std::vector<std::pair<std::string, std::unique_ptr<VersionStats>>> ModelManager::Totals() const {
-  return impl_->reconciler.ReadModels([](const Reconciler::Models& models) {
+  auto refused = impl_->refused.Read();
+  return impl_->reconciler.ReadModels([&](const Reconciler::Models& models) {
     std::vector<std::pair<std::string, std::unique_ptr<VersionStats>>> totals;
     for (const auto& [name, model] : models) {
       auto total = std::make_unique<VersionStats>();
       total->Merge(model.retired);
       for (const auto& version : model.versions)
         if (version.loaded != nullptr) total->Merge(version.loaded->stats());
+      if (const auto it = refused.find(name); it != refused.end()) {
+        total->Merge(*it->second);
+        refused.erase(it);
+      }
       totals.emplace_back(name, std::move(total));
     }
+    for (auto& [name, counts] : refused) totals.emplace_back(name, std::move(counts));
     return totals;
   });
+}
+
+void ModelManager::CountRefused(std::string_view model, Code code, Duration latency) const {
+  impl_->refused.Count(std::string(Config(model) ? model : kUnknownModel), code, latency);
 }
 
 }  // namespace headrace::serving

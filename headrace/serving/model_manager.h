@@ -138,6 +138,10 @@ class ModelManager {
   std::vector<ServableHandle> Loaded() const;
   // By model, what all of its versions have counted, those that are gone too.
   std::vector<std::pair<std::string, std::unique_ptr<VersionStats>>> Totals() const;
+  // Counts a request that found no version, for Totals: under `model` when that is a configured model's name, else
+  // under kUnknownModel, so that clients cannot make series by making up names.
+  void CountRefused(std::string_view model, Code code, Duration latency) const;
+  static constexpr std::string_view kUnknownModel = "(unknown)";
 
  private:
   class Impl;

@@ -81,6 +81,7 @@ bool Predictor::IsBrief(const PredictCall& call) const {
 
 void Predictor::Predict(PredictCall* call, InferDone done) {
   call->started = options_.clock->Monotonic();
+  if (call->arrived == Deadline{}) call->arrived = call->started;
   call->done_ = std::move(done);
   if (under_way_.fetch_add(1, std::memory_order_acq_rel) < 0)
     return Finish(call, Unavailable("the server is shutting down; ask another"), call->started);
@@ -139,12 +140,20 @@ void Predictor::Finish(PredictCall* call, Status status, Deadline now) {
   if (status.ok() && now >= call->request.deadline)
     status = DeadlineExceeded("the deadline passed; the model took {} µs behind {} µs of waiting",
                               call->runtime.count() / 1000, call->queued.count() / 1000);
-  call->servable.stats().RecordRequest(status.code(), now - call->started);
+  call->servable.stats().RecordRequest(status.code(), now - call->arrived);
   if (call->servable.wishes(ServableHandle::kShadow) && status.ok() && options_.manager != nullptr)
     shadows_.Submit(*call, options_.manager->Shadows(call->servable.model()));
   if (call->servable.wishes(ServableHandle::kLog) && options_.log) options_.log(*call, status);
   InferDone(std::move(call->done_))(std::move(status));  // which may free the call
   if (under_way_.fetch_sub(1, std::memory_order_acq_rel) < 0) under_way_.notify_all();
+}
+
+void Predictor::CountRefused(const ServableHandle& servable, std::string_view model, Code code, Deadline arrived) {
+  const Duration latency = options_.clock->Monotonic() - arrived;
+  if (servable)
+    servable.stats().RecordRequest(code, latency);
+  else if (options_.manager != nullptr)
+    options_.manager->CountRefused(model, code, latency);
 }
 
 void Predictor::Drain() {

@@ -39,6 +39,7 @@ struct PredictCall {
   InferResponse response;
   RequestOrigin origin;
   int priority = 0;                     // for batching; 0 is the most urgent
+  Deadline arrived{};                   // for the latency that is counted; filled when the caller does not know
   bool run_inline = false;              // the caller may block: run on its thread whatever the model costs
   Duration queued = Duration::zero();   // filled: time spent waiting
   Duration runtime = Duration::zero();  // filled: time in the engine
@@ -77,6 +78,9 @@ class Predictor {
   void Predict(PredictCall* call, InferDone done);
   // Whether what is known of the version says that this call takes less than `inline_limit`.
   bool IsBrief(const PredictCall& call) const;
+  // Counts a request that ended with `code` before it came to Predict. `servable` is empty when none was found for it:
+  // it is then counted for `model`, or among unknown models when there is none of that name.
+  void CountRefused(const ServableHandle& servable, std::string_view model, Code code, Deadline arrived);
   // Refuses new calls with kUnavailable and waits for those under way.
   void Drain();
 

@@ -4,6 +4,8 @@
 
 #include <iterator>
 
+#include "headrace/serving/batch_queue.h"
+
 namespace headrace::serving {
 namespace {
 
@@ -57,6 +59,31 @@ void AppendFamily(std::string* out, const std::string& prefix, const Series& ser
     AppendHistogram(out, prefix + "runtime_latency", labels, stats->runtime_latency);
 }
 
+void AppendBatches(std::string* out, const Series& series, const std::vector<ServableHandle>& loaded) {
+  constexpr std::string_view kName = "headrace_serving_batch_size";
+  AppendHead(out, kName, "histogram", "Rows of the engine's runs, those of requests computed together in one.");
+  for (const auto& [labels, stats] : series) {
+    uint64_t count = 0;
+    for (size_t i = 0; i < RowsHistogram::kBounds; i++) {
+      count += stats->rows_histogram.bucket(i);
+      fmt::format_to(Out(*out), "{}_bucket{{{},le=\"{}\"}} {}\n", kName, labels, RowsHistogram::Bound(i), count);
+    }
+    count += stats->rows_histogram.bucket(RowsHistogram::kBounds);
+    fmt::format_to(Out(*out), "{0}_bucket{{{1},le=\"+Inf\"}} {2}\n{0}_sum{{{1}}} {3}\n{0}_count{{{1}}} {2}\n", kName,
+                   labels, count, stats->rows.load(kRelaxed));
+  }
+  std::string rows;
+  AppendHead(out, "headrace_serving_batch_queue_requests", "gauge", "Requests that wait to be computed together.");
+  AppendHead(&rows, "headrace_serving_batch_queue_rows", "gauge", "The rows of those requests.");
+  for (size_t i = 0; i < loaded.size(); i++) {
+    if (loaded[i].get()->batch_queue() == nullptr) continue;
+    const auto waiting = loaded[i].get()->batch_queue()->waiting();
+    fmt::format_to(Out(*out), "headrace_serving_batch_queue_requests{{{}}} {}\n", series[i].first, waiting.requests);
+    fmt::format_to(Out(rows), "headrace_serving_batch_queue_rows{{{}}} {}\n", series[i].first, waiting.rows);
+  }
+  *out += rows;
+}
+
 void AppendVersions(std::string* out, const ModelManager& manager) {
   AppendHead(out, "headrace_serving_version_state", "gauge", "A version's state: 10 START … 30 AVAILABLE … 50 END.");
   std::string load_times, memory;
@@ -76,7 +103,8 @@ void AppendVersions(std::string* out, const ModelManager& manager) {
 }
 
 void AppendPredictor(std::string* out, const Predictor& predictor) {
-  AppendHead(out, "headrace_serving_queued_requests", "gauge", "Requests that wait for an inference thread.");
+  AppendHead(out, "headrace_serving_queued_requests", "gauge",
+             "Requests, and turns of batch queues, that wait for an inference thread.");
   fmt::format_to(Out(*out), "headrace_serving_queued_requests {}\n", predictor.queued());
   AppendHead(out, "headrace_serving_shadow_requests", "counter", "Copies answered by shadow versions, by comparison.");
   for (const auto& count : predictor.shadows().Counts())
@@ -109,6 +137,7 @@ std::string ExposeServingMetrics(const ModelManager& manager, const Predictor* p
   std::string out;
   AppendFamily(&out, ":tensorflow:serving:", by_model);
   AppendFamily(&out, "headrace_serving_", by_version);
+  AppendBatches(&out, by_version, loaded);
   AppendVersions(&out, manager);
   if (predictor != nullptr) AppendPredictor(&out, *predictor);
   if (log != nullptr) AppendLog(&out, *log);

@@ -102,6 +102,10 @@ void BatchSizeStats::Merge(const BatchSizeStats& other) {
   for (const Counts& counts : other.Read()) Add(counts);
 }
 
+void RowsHistogram::Merge(const RowsHistogram& other) {
+  for (size_t i = 0; i < buckets_.size(); i++) buckets_[i].fetch_add(other.bucket(i), kRelaxed);
+}
+
 void VersionStats::RecordRequest(Code code, Duration latency) {
   requests_by_code[static_cast<size_t>(code)].fetch_add(1, kRelaxed);
   request_latency.Observe(latency);
@@ -120,6 +124,7 @@ void VersionStats::RecordExecution(const Execution& execution) {
   rows.fetch_add(execution.rows, kRelaxed);
   executions.fetch_add(1, kRelaxed);
   batch_sizes.Record(execution);
+  rows_histogram.Observe(execution.rows);
 }
 
 void VersionStats::Merge(const VersionStats& other) {
@@ -135,6 +140,7 @@ void VersionStats::Merge(const VersionStats& other) {
   MergeInto(rows, other.rows);
   MergeInto(executions, other.executions);
   batch_sizes.Merge(other.batch_sizes);
+  rows_histogram.Merge(other.rows_histogram);
   last_request_millis.store(std::max(last_request_millis.load(kRelaxed), other.last_request_millis.load(kRelaxed)),
                             kRelaxed);
 }

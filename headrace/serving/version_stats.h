@@ -1,7 +1,9 @@
 // What a model version counts while it serves. Every operation is a few relaxed atomic additions.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -76,10 +78,26 @@ class BatchSizeStats {
   std::array<Slot, kSizes> slots_;
 };
 
+// Executions by the power of two that their rows do not exceed: 1, 2, 4 … 4096, more. Thread-safe.
+class RowsHistogram {
+ public:
+  static constexpr size_t kBounds = 13;
+  void Observe(uint64_t rows) {
+    buckets_[std::min<size_t>(std::bit_width(std::max<uint64_t>(rows, 1) - 1), kBounds)].fetch_add(
+        1, std::memory_order_relaxed);
+  }
+  static uint64_t Bound(size_t index) { return uint64_t{1} << index; }
+  uint64_t bucket(size_t index) const { return buckets_[index].load(std::memory_order_relaxed); }  // [0, kBounds]
+  void Merge(const RowsHistogram& other);
+
+ private:
+  std::array<std::atomic<uint64_t>, kBounds + 1> buckets_{};
+};
+
 // Thread-safe.
 struct VersionStats {
   std::array<std::atomic<uint64_t>, 17> requests_by_code{};  // indexed by Code: every finished request
-  LatencyHistogram request_latency;                          // of a whole request, from Predict to its answer
+  LatencyHistogram request_latency;                          // of a whole request, from its arrival to its answer
   LatencyHistogram runtime_latency;                          // of the engine alone
   CountAndTime success, fail;
   // The requests that the engine answered; each has the whole time of the execution that it was part of, as Triton
@@ -91,6 +109,7 @@ struct VersionStats {
   std::atomic<uint64_t> executions{0};          // runs of the engine; fewer than requests when batched
   std::atomic<int64_t> last_request_millis{0};  // since the epoch; 0: none yet
   BatchSizeStats batch_sizes;
+  RowsHistogram rows_histogram;  // of the executions
 
   void RecordRequest(Code code, Duration latency);
   void RecordExecution(const Execution& execution);

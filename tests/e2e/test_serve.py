@@ -5,6 +5,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -12,6 +13,7 @@ import time
 import grpc
 import pyarrow.parquet
 import pytest
+import requests
 from conftest import write_identity, write_model
 from load import Load
 from local_server import HttpError, ModelServer, get_json, wait_until
@@ -45,9 +47,10 @@ def config_text(*models):
         (["--no_such_flag=1"], "no_such_flag"),
         (["--model_base_path=/x", "--port=70000"], "--port"),
         (["--model_base_path=/x", "--batching_parameters_file=/x"], "--enable_batching"),
+        (["--model_base_path=/x", "--rest_api_timeout_in_ms=-1"], "--rest_api_timeout_in_ms"),
         (["--model_config_file=/no/such/file"], "/no/such/file"),
     ],
-    ids=["nothing", "unknown", "port", "batching", "file"],
+    ids=["nothing", "unknown", "port", "batching", "timeout", "file"],
 )
 def test_a_wrong_command_line_is_refused_with_the_reason(headrace, arguments, message):
     result = run(headrace, *arguments)
@@ -271,6 +274,71 @@ def test_metrics_by_model_and_version(serve, tmp_path):
     text = connection.getresponse().read().decode()
     assert ':tensorflow:serving:request_count{model_name="m",status="OK"} 3' in text
     assert 'headrace_serving_request_count{model_name="m",version="1",status="OK"} 3' in text
+
+
+def scrape(server):
+    return requests.get(f"http://127.0.0.1:{server.rest}/monitoring/prometheus/metrics", timeout=10).text
+
+
+def test_requests_that_end_before_the_model_are_counted_too(serve, tmp_path):
+    write_model(tmp_path / "m", 1, add=1)
+    server = serve("--model_name=m", f"--model_base_path={tmp_path / 'm'}", "--rest_api_timeout_in_ms=0")
+    predict(server, "m", 1.0)
+    url = f"http://127.0.0.1:{server.rest}"
+    for path, body in (
+        ("/v1/models/m:predict", "no JSON"),
+        ("/v1/models/m:predict", '{"instances": ["a string"]}'),
+        ("/v2/models/m/infer", "no JSON"),
+        ("/v1/models/m/versions/7:predict", '{"instances": [1]}'),
+        ("/v1/models/made-up-1:predict", '{"instances": [1]}'),
+        ("/v2/models/made-up-2/infer", "{}"),
+    ):
+        assert requests.post(url + path, data=body, timeout=10).status_code in (400, 404)
+    counts = ":tensorflow:serving:request_count"
+    text = scrape(server)
+    assert f'{counts}{{model_name="m",status="OK"}} 1\n' in text
+    assert f'{counts}{{model_name="m",status="INVALID_ARGUMENT"}} 3\n' in text
+    assert f'{counts}{{model_name="m",status="NOT_FOUND"}} 1\n' in text
+    assert f'{counts}{{model_name="(unknown)",status="NOT_FOUND"}} 2\n' in text
+    assert "made-up" not in text
+
+
+def test_latency_is_counted_from_the_requests_arrival(serve, tmp_path):
+    write_model(tmp_path / "m", 1, add=1)
+    server = serve("--model_name=m", f"--model_base_path={tmp_path / 'm'}")
+    values = ",".join(["1.25"] * 1_000_000)  # parsing them takes longer than adding to them
+    url = f"http://127.0.0.1:{server.rest}/v1/models/m:predict"
+    assert requests.post(url, data=f'{{"instances": [{values}]}}', timeout=60).status_code == 200
+    sums = dict(re.findall(r'headrace_serving_(\w+)_latency_sum\{model_name="m",version="1"\} (\S+)', scrape(server)))
+    assert float(sums["request"]) > 5 * float(sums["runtime"])
+
+
+def test_batches_and_what_waits_for_them_are_told(serve, tmp_path):
+    write_model(tmp_path / "m", 1, add=1)
+    parameters = tmp_path / "batching.txt"
+    parameters.write_text(
+        "max_batch_size { value: 2 } batch_timeout_micros { value: 30000000 } max_enqueued_batches { value: 1 }"
+    )
+    server = serve(
+        "--model_name=m",
+        f"--model_base_path={tmp_path / 'm'}",
+        "--enable_batching",
+        f"--batching_parameters_file={parameters}",
+        "--rest_api_num_threads=1",
+    )
+    with concurrent.futures.ThreadPoolExecutor(1) as background:
+        waiting = background.submit(predict, server, "m", 1.0)
+        wait_until(lambda: 'batch_queue_requests{model_name="m",version="1"} 1\n' in scrape(server), "it waits")
+        assert 'batch_queue_rows{model_name="m",version="1"} 1\n' in scrape(server)
+        url = f"http://127.0.0.1:{server.rest}/v1/models/m:predict"
+        full = requests.post(url, json={"instances": [1.0, 2.0]}, timeout=10)
+        assert full.status_code == 429 and "queue" in full.json()["error"]
+        predict(server, "m", 1.0)  # the batch is full now
+        waiting.result(timeout=20)
+    text = scrape(server)
+    assert 'headrace_serving_batch_size_bucket{model_name="m",version="1",le="1"} 0\n' in text
+    assert 'headrace_serving_batch_size_bucket{model_name="m",version="1",le="2"} 1\n' in text
+    assert 'headrace_serving_batch_size_sum{model_name="m",version="1"} 2\n' in text
 
 
 def test_ports_that_nobody_names_are_told_in_a_file(headrace, tmp_path):

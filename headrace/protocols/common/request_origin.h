@@ -11,6 +11,11 @@ inline serving::RequestOrigin OriginOf(std::string_view trace_id, const net::Cli
   return {.trace_id = trace_id, .client = net::TextOf(client), .request_id = {}};
 }
 
+// When a request that came at `arrived` is to have its answer; a limit of zero is none.
+inline Deadline DeadlineOf(Deadline arrived, Duration limit) {
+  return limit > Duration::zero() ? arrived + limit : Deadline::max();
+}
+
 // Points into the request, which lives until it is answered.
 inline serving::RequestOrigin OriginOf(const net::HttpRequest& request) {
   return OriginOf(request.trace_id(), request.client());

@@ -28,6 +28,10 @@ class Inference {
     return EncodeResponse(call_, answer, out, tail);
   }
   std::string_view id() const { return call_.call.id; }
+  // Of what Prepare said.
+  void CountRefused(const ModelService& service, const Status& status) const {
+    service.predictor().CountRefused(predict.servable, call_.model, status.code(), predict.arrived);
+  }
 
   serving::PredictCall predict;
 
@@ -51,6 +55,7 @@ class UnaryInfer {
     const auto bytes = call_.request();
     const auto metadata = [this](std::string_view name) { return call_.metadata(name); };
     inference_.predict.origin = OriginOf(call_);
+    inference_.predict.arrived = call_.arrived();
     inference_.predict.request.cancelled = call_.cancel_flag();
     HR_RETURN_IF_ERROR(inference_.Prepare(service, {bytes.data(), bytes.size()}, call_.deadline(), metadata));
     service.predictor().Predict(&inference_.predict, [this](const Status& status) {
@@ -59,6 +64,12 @@ class UnaryInfer {
     });
     return OkStatus();
   }
+  void Refuse(const ModelService& service, const Status& status) {
+    inference_.CountRefused(service, status);
+    Finish(status);
+  }
+
+ private:
   void Finish(Status status) {
     Tensor tail;
     if (status.ok()) status = inference_.Write(&call_.response(), &tail);
@@ -67,7 +78,6 @@ class UnaryInfer {
     call_.Finish(status);
   }
 
- private:
   net::GrpcCall call_;
   Inference inference_;
 };
@@ -91,6 +101,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
   struct Message {
     std::string bytes;
     net::ClientName client;
+    Deadline arrived;
   };
 
   void Add(Message message) {
@@ -147,8 +158,10 @@ class Stream::Request {
     const net::GrpcOpening& opening = stream_->opening_;
     const auto metadata = [&](std::string_view name) { return opening.Find(name); };
     inference_.predict.origin = OriginOf(opening.trace_id, message_.client);
+    inference_.predict.arrived = message_.arrived;
     const Status status = inference_.Prepare(stream_->service_, message_.bytes, opening.deadline, metadata);
     if (!status.ok()) {
+      inference_.CountRefused(stream_->service_, status);
       Answer(status);
       delete this;
       return true;
@@ -195,7 +208,8 @@ class StreamReader : public net::GrpcStreamReader {
  public:
   explicit StreamReader(std::shared_ptr<Stream> stream) : stream_(std::move(stream)) {}
   void OnMessage(std::span<char> message, const net::ClientName& client) override {
-    stream_->Add({.bytes = {message.data(), message.size()}, .client = client});
+    stream_->Add(
+        {.bytes = {message.data(), message.size()}, .client = client, .arrived = std::chrono::steady_clock::now()});
   }
   void OnHalfClose() override { stream_->HalfClose(); }
 
@@ -208,7 +222,7 @@ class StreamReader : public net::GrpcStreamReader {
 void HandleInfer(const ModelService& service, net::GrpcCall call) {
   auto* infer = new UnaryInfer(std::move(call));
   if (const Status status = infer->Start(service); !status.ok()) {
-    infer->Finish(status);
+    infer->Refuse(service, status);
     delete infer;
   }
 }

@@ -117,11 +117,10 @@ Status ModelService::Prepare(const InferCall& call, Arena* arena, Deadline deadl
   } else {
     HR_RETURN_IF_ERROR(Bind(call, model, *signature, &predict->request));
   }
-  const Deadline now = std::chrono::steady_clock::now();
   if (call.timeout_micros > 0 && call.timeout_micros < 86'400'000'000)
-    deadline = std::min(deadline, now + std::chrono::microseconds(call.timeout_micros));
+    deadline = std::min(deadline, predict->arrived + std::chrono::microseconds(call.timeout_micros));
   if (deadline == Deadline::max() && options_.request_timeout > Duration::zero())
-    deadline = now + options_.request_timeout;
+    deadline = predict->arrived + options_.request_timeout;
   predict->request.deadline = deadline;
   predict->origin.request_id = call.id;
   predict->priority = call.priority > 0 ? static_cast<int>(std::min<uint64_t>(call.priority - 1, 1 << 20)) : 0;

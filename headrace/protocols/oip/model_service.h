@@ -73,7 +73,7 @@ class ModelService {
   // The signature that `call` names, or the default. kInvalidArgument when there is none of that name.
   static Result<const Signature*> FindSignature(const serving::ServableHandle& servable, std::string_view name);
   // Turns `call` into a prediction: signature, inputs, outputs, deadline, priority, the origin's request_id. `deadline`
-  // is the client's.
+  // is the client's; timeouts count from predict->arrived.
   Status Prepare(const InferCall& call, Arena* arena, Deadline deadline, serving::PredictCall* predict) const;
 
   // OK when the version could answer now.

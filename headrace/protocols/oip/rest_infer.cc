@@ -21,6 +21,7 @@ class RestInfer {
       : service_(service), request_(request), responder_(std::move(responder)) {}
 
   Status Prepare(std::string_view model, std::string_view version) {
+    predict_.arrived = request_.arrived();
     HR_ASSIGN_OR_RETURN(predict_.servable, service_.Find(model, version, RouteKey(model, version)));
     const std::string_view body = request_.body_text();
     HR_ASSIGN_OR_RETURN(const size_t json_bytes, JsonBytes(request_.header(kJsonLength), body.size()));
@@ -33,9 +34,14 @@ class RestInfer {
     service_.predictor().Predict(&predict_,
                                  [self = std::move(self)](Status status) { self->Finish(std::move(status)); });
   }
-  void Fail(const Status& status) { SendError(status, std::move(responder_)); }
+  // Of what Prepare said.
+  void Refuse(std::string_view model, const Status& status) {
+    service_.predictor().CountRefused(predict_.servable, model, status.code(), request_.arrived());
+    Fail(status);
+  }
 
  private:
+  void Fail(const Status& status) { SendError(status, std::move(responder_)); }
   std::string_view RouteKey(std::string_view model, std::string_view version) {
     if (!version.empty()) return {};
     const std::string header = service_.manager().RouteHeader(model);
@@ -87,7 +93,7 @@ class RestInfer {
 void HandleInfer(const ModelService& service, std::string_view model, std::string_view version,
                  net::HttpRequest& request, net::HttpResponder responder) {
   auto infer = std::make_unique<RestInfer>(service, request, std::move(responder));
-  if (const Status status = infer->Prepare(model, version); !status.ok()) return infer->Fail(status);
+  if (const Status status = infer->Prepare(model, version); !status.ok()) return infer->Refuse(model, status);
   RestInfer& call = *infer;
   call.Run(std::move(infer));
 }

@@ -52,8 +52,10 @@ class Scoring {
   // Answers, here or on an inference thread.
   static void Run(std::unique_ptr<Scoring> scoring, serving::ServableHandle servable, serving::Predictor& predictor,
                   Duration timeout) {
-    if (const Status status = scoring->Prepare(std::move(servable), timeout); !status.ok())
+    if (const Status status = scoring->Prepare(servable, timeout); !status.ok()) {
+      predictor.CountRefused(servable, servable.model(), status.code(), scoring->request_.arrived());
       return scoring->Finish(status);
+    }
     serving::PredictCall* call = &scoring->predict_;
     predictor.Predict(call, [owned = std::move(scoring)](const Status& status) { owned->Finish(status); });
   }
@@ -67,7 +69,8 @@ class Scoring {
     HR_ASSIGN_OR_RETURN(predict_.request.inputs, BindBatch(batch, *signature));
     form_ = batch.form;
     predict_.request.signature = signature;
-    if (timeout > Duration::zero()) predict_.request.deadline = std::chrono::steady_clock::now() + timeout;
+    predict_.request.deadline = DeadlineOf(request_.arrived(), timeout);
+    predict_.arrived = request_.arrived();
     predict_.servable = std::move(servable);
     predict_.origin = OriginOf(request_);
     return OkStatus();
@@ -124,7 +127,10 @@ void Frontend::Handle(net::HttpRequest& request, net::HttpResponder responder) {
 
 void Frontend::Predict(net::HttpRequest& request, net::HttpResponder responder) const {
   auto servable = Find();
-  if (!servable) return SendError(servable.error(), std::move(responder));
+  if (!servable) {
+    predictor_.CountRefused({}, options_.model, servable.error().code(), request.arrived());
+    return SendError(servable.error(), std::move(responder));
+  }
   Scoring::Run(std::make_unique<Scoring>(request, std::move(responder)), *std::move(servable), predictor_,
                options_.timeout);
 }

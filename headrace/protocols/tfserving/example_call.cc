@@ -12,6 +12,7 @@ Status ExampleCall::Add(const Signature* signature, std::string_view method, Dea
   call->request.signature = signature;
   call->request.deadline = deadline;
   call->origin = origin_;
+  call->arrived = arrived_;
   HR_RETURN_IF_ERROR(BindExamples(input_, method, &arena_, &call->request));
   calls_.push_back(std::move(call));
   return OkStatus();

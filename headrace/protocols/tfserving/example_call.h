@@ -23,8 +23,8 @@ namespace headrace::tfserving {
 class ExampleCall {
  public:
   ExampleCall(serving::ServableHandle servable, const ::tensorflow::serving::Input& input,
-              serving::RequestOrigin origin)
-      : servable_(std::move(servable)), input_(input), origin_(origin) {}
+              serving::RequestOrigin origin, Deadline arrived)
+      : servable_(std::move(servable)), input_(input), origin_(origin), arrived_(arrived) {}
 
   // `method` is kClassifyMethod or kRegressMethod.
   Status Add(const Signature* signature, std::string_view method, Deadline deadline);
@@ -44,6 +44,7 @@ class ExampleCall {
   const serving::ServableHandle servable_;
   const ::tensorflow::serving::Input& input_;
   const serving::RequestOrigin origin_;
+  const Deadline arrived_;
   Arena arena_;
   std::vector<std::unique_ptr<serving::PredictCall>> calls_;
   std::move_only_function<void(Status)> done_;

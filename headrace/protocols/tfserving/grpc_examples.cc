@@ -59,7 +59,7 @@ class GrpcExamples {
     if (!HasSpec(grpc_.request())) return InvalidArgument("Missing ModelSpec");
     HR_RETURN_IF_ERROR(CheckTasks(tasks_));
     HR_ASSIGN_OR_RETURN(auto servable, FindServable(server_, ViewOf(tasks_.front().spec), grpc_.call()));
-    call_.emplace(std::move(servable), grpc_.request().input(), OriginOf(grpc_.call()));
+    call_.emplace(std::move(servable), grpc_.request().input(), OriginOf(grpc_.call()), grpc_.call().arrived());
     for (const ExampleTask& task : tasks_) {
       HR_ASSIGN_OR_RETURN(const Signature* signature, FindSignature(call_->servable(), task.spec.signature_name()));
       HR_RETURN_IF_ERROR(call_->Add(signature, task.method, grpc_.call().deadline()));
@@ -73,9 +73,17 @@ class GrpcExamples {
       self->Finish(std::move(status));
     });
   }
-  void Finish(Status status) { grpc_.Finish(TruncateMessage(std::move(status))); }
+  // Of what Prepare said.
+  void Refuse(Status status) {
+    const std::string_view model = tasks_.empty() ? std::string_view() : tasks_.front().spec.name();
+    server_.predictor->CountRefused(call_ ? call_->servable() : serving::ServableHandle(), model, status.code(),
+                                    grpc_.call().arrived());
+    Finish(std::move(status));
+  }
 
  private:
+  void Finish(Status status) { grpc_.Finish(TruncateMessage(std::move(status))); }
+
   const ModelServer& server_;
   net::ProtoCall<Request, Response> grpc_;
   const std::vector<ExampleTask> tasks_;
@@ -87,7 +95,7 @@ void AddMethod(const ModelServer& server, const std::string& name, net::GrpcServ
   net::AddProtoMethod<Request, Response>(
       *services, "tensorflow.serving.PredictionService", name, [&server](net::ProtoCall<Request, Response> call) {
         auto examples = std::make_unique<GrpcExamples<Request, Response>>(server, std::move(call));
-        if (Status status = examples->Prepare(); !status.ok()) return examples->Finish(std::move(status));
+        if (Status status = examples->Prepare(); !status.ok()) return examples->Refuse(std::move(status));
         auto& running = *examples;
         running.Run(std::move(examples));
       });

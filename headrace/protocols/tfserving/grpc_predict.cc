@@ -16,7 +16,9 @@ class GrpcPredict {
 
   Status Start() {
     const auto bytes = grpc_.request();
+    call_.arrived = grpc_.arrived();
     HR_ASSIGN_OR_RETURN(const PredictView view, ParsePredictRequest({bytes.data(), bytes.size()}));
+    model_ = view.spec.name;
     HR_ASSIGN_OR_RETURN(call_.servable, FindServable(server_, view.spec, grpc_));
     HR_ASSIGN_OR_RETURN(call_.request.signature, FindSignature(call_.servable, view.spec.signature));
     HR_RETURN_IF_ERROR(BindPredict(view, &arena_, &call_.request));
@@ -29,6 +31,13 @@ class GrpcPredict {
     });
     return OkStatus();
   }
+  // Of what Start said.
+  void Refuse(Status status) {
+    server_.predictor->CountRefused(call_.servable, model_, status.code(), call_.arrived);
+    Finish(std::move(status));
+  }
+
+ private:
   void Finish(Status status) {
     if (!status.ok()) return grpc_.Finish(TruncateMessage(std::move(status)));
     AppendPredictResponse(call_.servable.model(), call_.servable.version(), call_.request, call_.response,
@@ -36,9 +45,9 @@ class GrpcPredict {
     grpc_.Finish(OkStatus());
   }
 
- private:
   const ModelServer& server_;
   net::GrpcCall grpc_;
+  std::string_view model_;  // in the request
   Arena arena_;
   serving::PredictCall call_;
 };
@@ -65,7 +74,7 @@ Result<const Signature*> FindSignature(const serving::ServableHandle& servable, 
 void HandleGrpcPredict(const ModelServer& server, net::GrpcCall call) {
   auto* predict = new GrpcPredict(server, std::move(call));
   if (Status status = predict->Start(); !status.ok()) {
-    predict->Finish(std::move(status));
+    predict->Refuse(std::move(status));
     delete predict;
   }
 }

@@ -10,8 +10,8 @@
 namespace headrace::tfserving {
 
 struct ModelServerOptions {
-  Duration rest_timeout = std::chrono::seconds(30);
-  bool tensor_content = false;  // gRPC answers carry tensor_content instead of typed fields
+  Duration rest_timeout = std::chrono::seconds(30);  // zero: none
+  bool tensor_content = false;                       // gRPC answers carry tensor_content instead of typed fields
   // What the messages of HandleReloadConfigRequest cannot say of a model: batching, engine options.
   serving::ModelConfig model_defaults = {};
 };

@@ -26,17 +26,23 @@ class RestExamples {
     HR_RETURN_IF_ERROR(DecodeExamples(request.body_text(), &name, &input_));
     HR_ASSIGN_OR_RETURN(auto servable, FindServable(server_, path, request));
     HR_ASSIGN_OR_RETURN(const Signature* signature, FindRestSignature(servable, name));
-    call_.emplace(std::move(servable), input_, OriginOf(request));
+    call_.emplace(std::move(servable), input_, OriginOf(request), request.arrived());
     return call_->Add(signature, classify_ ? kClassifyMethod : kRegressMethod,
-                      std::chrono::steady_clock::now() + server_.options.rest_timeout);
+                      DeadlineOf(request.arrived(), server_.options.rest_timeout));
   }
   // `self` is this; it ends once it has answered.
   void Run(std::unique_ptr<RestExamples> self) {
     call_->Run(server_.predictor, [self = std::move(self)](Status status) { self->Finish(std::move(status)); });
   }
-  void Fail(const Status& status) { SendError(status, std::move(responder_)); }
+  // Of what Prepare said.
+  void Refuse(const RestPath& path, const Status& status, Deadline arrived) {
+    server_.predictor->CountRefused(call_ ? call_->servable() : serving::ServableHandle(), path.model, status.code(),
+                                    arrived);
+    Fail(status);
+  }
 
  private:
+  void Fail(const Status& status) { SendError(status, std::move(responder_)); }
   Status Encode() {
     if (classify_) {
       ::tensorflow::serving::ClassificationResult result;
@@ -67,7 +73,8 @@ class RestExamples {
 void HandleExamples(const ModelServer& server, const RestPath& path, net::HttpRequest& request,
                     net::HttpResponder responder) {
   auto examples = std::make_unique<RestExamples>(server, path.action == RestAction::kClassify, std::move(responder));
-  if (const Status status = examples->Prepare(path, request); !status.ok()) return examples->Fail(status);
+  if (const Status status = examples->Prepare(path, request); !status.ok())
+    return examples->Refuse(path, status, request.arrived());
   RestExamples& call = *examples;
   call.Run(std::move(examples));
 }

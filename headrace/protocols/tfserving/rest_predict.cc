@@ -27,20 +27,26 @@ class RestPredict {
       : server_(server), responder_(std::move(responder)) {}
 
   Status Prepare(const RestPath& path, net::HttpRequest& request) {
+    call_.arrived = request.arrived();
     HR_ASSIGN_OR_RETURN(call_.servable, FindServable(server_, path, request));
     RestSignatures signatures(call_.servable);
     HR_ASSIGN_OR_RETURN(format_, DecodePredict(request.body_text(), signatures, &arena_, &call_.request));
     call_.origin = OriginOf(request);
-    call_.request.deadline = std::chrono::steady_clock::now() + server_.options.rest_timeout;
+    call_.request.deadline = DeadlineOf(request.arrived(), server_.options.rest_timeout);
     return OkStatus();
   }
   // `self` is this; it ends once it has answered.
   void Run(std::unique_ptr<RestPredict> self) {
     server_.predictor->Predict(&call_, [self = std::move(self)](Status status) { self->Finish(std::move(status)); });
   }
-  void Fail(const Status& status) { SendError(status, std::move(responder_)); }
+  // Of what Prepare said.
+  void Refuse(const RestPath& path, const Status& status) {
+    server_.predictor->CountRefused(call_.servable, path.model, status.code(), call_.arrived);
+    Fail(status);
+  }
 
  private:
+  void Fail(const Status& status) { SendError(status, std::move(responder_)); }
   void Finish(Status status) {
     if (status.ok())
       status = EncodePredict(format_, *call_.request.signature, call_.request.outputs, call_.response.outputs,
@@ -77,7 +83,7 @@ Result<const Signature*> FindRestSignature(const serving::ServableHandle& servab
 void HandlePredict(const ModelServer& server, const RestPath& path, net::HttpRequest& request,
                    net::HttpResponder responder) {
   auto predict = std::make_unique<RestPredict>(server, std::move(responder));
-  if (const Status status = predict->Prepare(path, request); !status.ok()) return predict->Fail(status);
+  if (const Status status = predict->Prepare(path, request); !status.ok()) return predict->Refuse(path, status);
   RestPredict& call = *predict;
   call.Run(std::move(predict));
 }
