@@ -13,6 +13,7 @@
 #include "headrace/net/authorizer.h"
 #include "headrace/net/grpc_server.h"
 #include "headrace/net/http_server.h"
+#include "headrace/net/memory_budget.h"
 #include "headrace/protocols/admin/frontend.h"
 #include "headrace/protocols/oip/grpc_frontend.h"
 #include "headrace/protocols/oip/rest_frontend.h"
@@ -187,6 +188,8 @@ class ModelServer::Impl {
     grpc.reflection = true;
     grpc.tls = options_.tls;
     grpc.access_log = access_log_.get();
+    grpc.max_message_bytes = options_.max_request_bytes;
+    grpc.inflated = &inflated_;
     if (!options_.auth.empty())
       grpc.guard = [this](const net::GrpcQuestion& question) { return CheckGrpc(authorizer, question); };
     net::GrpcServices services;
@@ -208,6 +211,8 @@ class ModelServer::Impl {
     rest.threads = Loops(options_.rest_threads);
     rest.tls = options_.tls;
     rest.access_log = access_log_.get();
+    rest.max_body_bytes = options_.max_request_bytes;
+    rest.inflated = &inflated_;
     HR_ASSIGN_OR_RETURN(rest_, net::HttpServer::Start(rest, &rest_door_));
     HR_LOG(info, "Exporting HTTP/REST API at:{}:{} ...", options_.address, rest_->port());
     return OkStatus();
@@ -221,6 +226,7 @@ class ModelServer::Impl {
 
  private:
   std::unique_ptr<net::AccessLog> access_log_;
+  net::MemoryBudget inflated_{2 * options_.max_request_bytes};
   const std::unique_ptr<Log> log_;
   serving::Predictor predictor_;
   const tfserving::ModelServer tfserving_;

@@ -31,6 +31,7 @@ struct ModelServerOptions {
   serving::ModelConfig model_defaults = {};  // what a configuration sent by a client cannot say of a model
   serving::PredictorOptions predictor = {};
   Duration rest_timeout = std::chrono::seconds(30);
+  size_t max_request_bytes = size_t{1} << 30;  // of a body or message, inflated too; twice that of all inflated ones
   CrossOriginRules pages = {};
   scoring::FrontendOptions scoring = {};
   bool tensor_content = false;                // gRPC answers carry tensor_content

@@ -108,6 +108,20 @@ void AddDoorFlags(CLI::App* command, ServeFlags* f) {
       ->group(kGroupDoors);
 }
 
+void AddLimitFlags(CLI::App* command, ServeFlags* f) {
+  command
+      ->add_option("--max_request_bytes", f->max_request_bytes,
+                   "A REST body or gRPC message, inflated too; beyond: 413, RESOURCE_EXHAUSTED")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str()
+      ->group(kGroupDoors);
+  command
+      ->add_option("--max_string_bytes", f->max_string_bytes, "One string of an input; beyond: 400, INVALID_ARGUMENT")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str()
+      ->group(kGroupDoors);
+}
+
 void AddScoringFlags(CLI::App* command, ServeFlags* f) {
   command->add_flag("--kserve_v1", f->scoring.kserve_v1, "GET /v1/models and /v1/models/NAME answer as KServe's v1")
       ->group(kGroupDoors);
@@ -247,6 +261,7 @@ void AddServeFlags(CLI::App* command, ServeFlags* flags) {
   command->set_version_flag("--version", "headrace " HEADRACE_VERSION);
   AddModelFlags(command, flags);
   AddDoorFlags(command, flags);
+  AddLimitFlags(command, flags);
   AddScoringFlags(command, flags);
   AddLoadFlags(command, flags);
   AddRunFlags(command, flags);
@@ -268,6 +283,8 @@ Result<ModelServerOptions> ToOptions(const ServeFlags& flags) {
   options.rest_threads = flags.rest_api_num_threads;
   options.rest_timeout = std::chrono::milliseconds(flags.rest_api_timeout_in_ms);
   options.pages.any_origin = flags.rest_api_enable_cors_support;
+  options.max_request_bytes = flags.max_request_bytes;
+  options.predictor.max_string_bytes = flags.max_string_bytes;
   options.scoring = flags.scoring;
   options.scoring.timeout = options.rest_timeout;
   options.prediction_log = flags.prediction_log_dir;

@@ -19,6 +19,8 @@ struct ServeFlags {
   std::string ports_file;
   int rest_api_num_threads = 0;
   int rest_api_timeout_in_ms = 30000;
+  uint64_t max_request_bytes = uint64_t{1} << 30;
+  uint64_t max_string_bytes = uint64_t{64} << 20;
   bool rest_api_enable_cors_support = false;
   std::string model_name = "default";
   std::string model_base_path;

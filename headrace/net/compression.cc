@@ -86,7 +86,7 @@ std::string_view EncodingName(Encoding encoding) {
   return "";
 }
 
-Status Inflate(Encoding encoding, std::string_view input, size_t max_bytes, std::string* out) {
+Status Inflate(Encoding encoding, std::string_view input, size_t max_bytes, std::string* out, MemoryLease* lease) {
   if (encoding == Encoding::kIdentity) {
     out->append(input);
     return OkStatus();
@@ -101,7 +101,10 @@ Status Inflate(Encoding encoding, std::string_view input, size_t max_bytes, std:
   int result = Z_OK;
   while (result != Z_STREAM_END) {
     const size_t had = out->size();
-    out->resize(had + std::max(kStep, had - start));
+    const size_t wanted = had + std::min(std::max(kStep, had - start), max_bytes - (had - start)) + 1;
+    if (lease != nullptr && !lease->Cover(wanted))
+      return Unavailable("too many compressed requests are under way; send this one again later, or uncompressed");
+    out->resize(wanted);
     stream.z.next_out = reinterpret_cast<Bytef*>(out->data() + had);
     stream.z.avail_out = static_cast<uInt>(out->size() - had);
     result = inflate(&stream.z, Z_NO_FLUSH);

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "headrace/base/status.h"
+#include "headrace/net/memory_budget.h"
 
 namespace headrace::net {
 
@@ -16,8 +17,9 @@ Encoding PreferredEncoding(std::string_view accept_encoding);
 std::string_view EncodingName(Encoding encoding);  // "gzip"; "" for identity
 
 // Appends the inflated bytes to `out`. kInvalidArgument for broken input, kResourceExhausted when there would be more
-// than `max_bytes`; `out` is then unspecified.
-Status Inflate(Encoding encoding, std::string_view input, size_t max_bytes, std::string* out);
+// than `max_bytes`, kUnavailable when `lease` (null: none) cannot cover what `out` grows to; `out` is then unspecified.
+Status Inflate(Encoding encoding, std::string_view input, size_t max_bytes, std::string* out,
+               MemoryLease* lease = nullptr);
 // Appends `input` compressed (level 1, for speed).
 Status Deflate(Encoding encoding, std::string_view input, std::string* out);
 

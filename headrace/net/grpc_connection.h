@@ -23,6 +23,7 @@ struct GrpcConnectionOptions {
   uint32_t max_concurrent_streams = 1024;  // of one connection
   Duration handshake_timeout = std::chrono::seconds(30);
   AccessLog* access_log = nullptr;
+  MemoryBudget* inflated = nullptr;
   GrpcGuard guard = {};
 };
 
@@ -44,6 +45,7 @@ class GrpcConnection final : public Connection, public EventLoop::Io {
 
   const std::string& peer() const { return peer_; }
   const std::string& client_subject() const { return client_subject_; }
+  MemoryBudget* inflated() const { return options_.inflated; }
   const GrpcGuard& guard() const { return options_.guard; }
   // Sends what the stream has: response headers, messages, trailers. Written at the end of the loop's wake-up.
   void Respond(GrpcStream* stream);

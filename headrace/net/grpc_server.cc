@@ -18,6 +18,7 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::Start(const GrpcServerOptions& o
   const GrpcConnectionOptions connection{.max_message_bytes = options.max_message_bytes,
                                          .max_concurrent_streams = options.max_concurrent_streams,
                                          .access_log = options.access_log,
+                                         .inflated = options.inflated,
                                          .guard = options.guard};
   auto sockets = SocketServer::Start(
       {.address = options.address,

@@ -18,6 +18,7 @@
 namespace headrace::net {
 
 class AccessLog;
+class MemoryBudget;
 class SocketServer;
 
 struct GrpcServerOptions {
@@ -32,7 +33,10 @@ struct GrpcServerOptions {
   bool reflection = false;
   std::optional<TlsOptions> tls = {};  // for TCP
   AccessLog* access_log = nullptr;     // not owned; null: none
-  GrpcGuard guard = {};                // empty: everything is let through
+  // What inflated messages may hold at a time, all calls together; beyond: RESOURCE_EXHAUSTED. Not owned; null: no
+  // limit.
+  MemoryBudget* inflated = nullptr;
+  GrpcGuard guard = {};  // empty: everything is let through
 };
 
 // Thread-safe.

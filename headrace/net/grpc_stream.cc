@@ -140,7 +140,11 @@ Status GrpcStream::MessageDone() {
   if (prefix_[0] == 1) {
     if (encoding_ == Encoding::kIdentity) return Internal("a compressed message without grpc-encoding");
     inflated_.clear();
-    HR_RETURN_IF_ERROR(Inflate(encoding_, {message_.data(), message_length_}, max_message_bytes_, &inflated_));
+    if (!inflated_lease_) inflated_lease_.emplace(connection_->inflated());
+    const Status inflated =
+        Inflate(encoding_, {message_.data(), message_length_}, max_message_bytes_, &inflated_, &*inflated_lease_);
+    if (inflated.code() == Code::kUnavailable) return Status(Code::kResourceExhausted, inflated.message());
+    HR_RETURN_IF_ERROR(inflated);
     const size_t length = inflated_.size();
     inflated_.append(kBodyPadding, '\0');
     request_ = {inflated_.data(), length};
@@ -234,6 +238,7 @@ void GrpcStream::Reset() {
   request_ = {};
   if (message_.capacity() > kKeptBytes) message_.Free();
   if (inflated_.capacity() > kKeptBytes) std::string().swap(inflated_);
+  inflated_lease_.reset();
   cancelled_.store(false, std::memory_order_relaxed);
   outgoing.clear();
   parent_.reset();

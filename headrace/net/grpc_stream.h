@@ -17,6 +17,7 @@
 #include "headrace/net/connection_loop.h"
 #include "headrace/net/event_loop.h"
 #include "headrace/net/grpc_call.h"
+#include "headrace/net/memory_budget.h"
 #include "headrace/net/trace_context.h"
 
 namespace headrace::net {
@@ -140,6 +141,7 @@ class GrpcStream final : public EventLoop::Task {
   size_t message_length_ = 0;
   size_t messages_ = 0;
   std::string inflated_;
+  std::optional<MemoryLease> inflated_lease_;
   std::span<char> request_;
 
   std::optional<TraceContext> parent_;

@@ -16,6 +16,7 @@ namespace {
 
 constexpr int64_t kLingerMs = 2000;
 constexpr int64_t kTrimAfterMs = 5000;
+constexpr size_t kKeptInflated = 256 << 10;
 
 int64_t Millis(Duration duration) { return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count(); }
 
@@ -34,7 +35,8 @@ HttpConnection::HttpConnection(std::shared_ptr<ConnectionLoop> loop, std::shared
       shared_(std::move(shared)),
       options_(shared_->options),
       transport_(fd, std::move(tls)),
-      peer_(std::move(peer)) {}
+      peer_(std::move(peer)),
+      inflated_lease_(options_.inflated) {}
 
 HttpConnection::~HttpConnection() { DropSpool(); }
 
@@ -207,6 +209,8 @@ void HttpConnection::NextRequest() {
   response_.Reset();
   parser_.reset();
   DropSpool();
+  if (inflated_.capacity() > kKeptInflated) std::string().swap(inflated_);
+  inflated_lease_.Release();
   if (body_kind_ == BodyKind::kInPlace) begin_ += body_expected_;
   if (stream_begin_ < stream_end_) {
     input_.Swap(stream_);

@@ -15,6 +15,7 @@
 #include "headrace/net/event_loop.h"
 #include "headrace/net/http.h"
 #include "headrace/net/http_server.h"
+#include "headrace/net/memory_budget.h"
 #include "headrace/net/request_parser.h"
 #include "headrace/net/response_writer.h"
 #include "headrace/net/trace_context.h"
@@ -119,6 +120,7 @@ class HttpConnection final : public Connection,
   size_t stream_end_ = 0;
   size_t body_limit_ = 0;
   std::string inflated_;
+  MemoryLease inflated_lease_;
   int spool_ = -1;
   ResponseWriter response_;
 

@@ -206,7 +206,8 @@ bool HttpConnection::InflateBody() {
   if (!encoding) return Fail(415, encoding.error().message()), false;
   if (*encoding == Encoding::kIdentity) return true;
   inflated_.clear();
-  const Status status = Inflate(*encoding, request_.body_text(), body_limit_, &inflated_);
+  const Status status = Inflate(*encoding, request_.body_text(), body_limit_, &inflated_, &inflated_lease_);
+  if (status.code() == Code::kUnavailable) return Fail(429, status.message()), false;
   if (!status.ok()) return Fail(status.code() == Code::kResourceExhausted ? 413 : 400, status.message()), false;
   const size_t size = inflated_.size();
   inflated_.resize(size + kBodyPadding);

@@ -19,6 +19,7 @@
 namespace headrace::net {
 
 class AccessLog;
+class MemoryBudget;
 class SocketServer;
 
 struct HttpServerOptions {
@@ -34,6 +35,8 @@ struct HttpServerOptions {
   Duration idle_timeout = std::chrono::seconds(120);   // between two requests
   std::optional<TlsOptions> tls = {};                  // for TCP; a Unix socket stays plain
   AccessLog* access_log = nullptr;                     // not owned; null: none
+  // What inflated bodies may hold at a time, all connections together; beyond: 429. Not owned; null: no limit.
+  MemoryBudget* inflated = nullptr;
 };
 
 // Thread-safe.

@@ -270,6 +270,31 @@ TEST_F(HttpServerTest, InflatesBodiesWithinTheLimit) {
   EXPECT_EQ(StatusOf(Exchange("POST / HTTP/1.1\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc")), 400);
 }
 
+TEST_F(HttpServerTest, SmallBodiesThatInflateToMuchShareABudgetUntilTheyAreAnswered) {
+  MemoryBudget budget(3 << 20);
+  std::promise<HttpResponder> first;
+  std::atomic<int> calls{0};
+  Start(
+      [&](HttpRequest&, HttpResponder responder) {
+        if (calls++ == 0) return first.set_value(std::move(responder));
+        responder.Send(200, "text/plain");
+      },
+      {.inflated = &budget});
+  std::string packed;
+  ASSERT_TRUE(Deflate(Encoding::kGzip, std::string(2 << 20, 'q'), &packed).ok());
+  const std::string request =
+      fmt::format("POST / HTTP/1.1\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n{}", packed.size(), packed);
+  RawClient waiting(server_->port());
+  waiting.Send(request);
+  HttpResponder responder = first.get_future().get();
+  const std::string refused = Exchange(request);
+  EXPECT_EQ(StatusOf(refused), 429);
+  EXPECT_THAT(refused, HasSubstr("compressed"));
+  responder.Send(200, "text/plain");
+  EXPECT_EQ(StatusOf(waiting.ReadResponse()), 200);
+  EXPECT_EQ(StatusOf(Exchange(request)), 200);
+}
+
 TEST_F(HttpServerTest, CompressesWhenAsked) {
   const std::string text(10'000, 'c');
   Start([&](HttpRequest&, HttpResponder responder) {

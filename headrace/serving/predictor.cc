@@ -34,6 +34,17 @@ Status CheckRequest(InferRequest* request) {
   return OkStatus();
 }
 
+Status CheckStrings(const InferRequest& request, size_t max_bytes) {
+  for (size_t i = 0; i < request.inputs.size(); i++) {
+    if (request.inputs[i].type() != DataType::kString) continue;
+    for (const std::string_view text : request.inputs[i].strings())
+      if (text.size() > max_bytes)
+        return InvalidArgument("input \"{}\": a string of {} bytes; at most {} are taken (--max_string_bytes)",
+                               request.signature->inputs[i].name, text.size(), max_bytes);
+  }
+  return OkStatus();
+}
+
 std::optional<InferRequest> TranslateRequest(const InferRequest& request, const ServableHandle& to) {
   InferRequest translated;
   translated.signature = to.FindSignature(request.signature->name);
@@ -86,6 +97,8 @@ void Predictor::Predict(PredictCall* call, InferDone done) {
   if (under_way_.fetch_add(1, std::memory_order_acq_rel) < 0)
     return Finish(call, Unavailable("the server is shutting down; ask another"), call->started);
   if (Status status = CheckRequest(&call->request); !status.ok())
+    return Finish(call, std::move(status), options_.clock->Monotonic());
+  if (Status status = CheckStrings(call->request, options_.max_string_bytes); !status.ok())
     return Finish(call, std::move(status), options_.clock->Monotonic());
   if (call->servable.wishes(ServableHandle::kRouteByInput)) RouteByInput(call);
   if (BatchScheduler::Takes(*call)) return batches_.Submit(call);

@@ -56,6 +56,7 @@ struct PredictorOptions {
   size_t threads = 0;                                      // of the pool; 0: AvailableCores()
   size_t max_queued = 1024;                                // beyond: kResourceExhausted
   Duration inline_limit = std::chrono::microseconds(100);  // zero: always hop; Duration::max(): never
+  size_t max_string_bytes = size_t{64} << 20;              // of one string of an input; beyond: kInvalidArgument
   Clock* clock = Clock::Real();
   const ModelManager* manager = nullptr;  // not owned; null: no routing by input, no shadows
   // Told of each finished call that is sampled for the log, before its `done` runs, and of its copies that shadow
@@ -102,6 +103,9 @@ class Predictor {
 // The checks that Predict makes before anything runs: every input there, of the signature's type and shape; the outputs
 // filled with all of the signature's when none are named.
 Status CheckRequest(InferRequest* request);
+
+// kInvalidArgument, naming the input, when one of its strings is longer than `max_bytes`.
+Status CheckStrings(const InferRequest& request, size_t max_bytes);
 
 // The same request for another version of the model, inputs and outputs matched by name; nullopt when that version does
 // not take it.

@@ -102,6 +102,18 @@ TEST_F(PredictorTest, TheBytesOfStringsCountAsElements) {
   EXPECT_EQ(InputElements(request), 1005);
 }
 
+TEST_F(PredictorTest, AStringOverItsLimitIsRefusedByItsInputsName) {
+  Signature signature;
+  signature.inputs = {{"text", DataType::kString, Shape{-1}}};
+  InferRequest request;
+  request.signature = &signature;
+  request.inputs.push_back(Tensor::OfStrings(Shape{2}, {"four", "fives"}));
+  EXPECT_EQ(CheckStrings(request, 5), OkStatus());
+  const Status status = CheckStrings(request, 4);
+  EXPECT_EQ(status.code(), Code::kInvalidArgument);
+  EXPECT_THAT(status.message(), AllOf(HasSubstr("\"text\""), HasSubstr("5 bytes"), HasSubstr("at most 4")));
+}
+
 TEST_F(PredictorTest, InputsAreCheckedAgainstTheSignature) {
   Load("3");
   Predictor predictor({});

@@ -1,6 +1,7 @@
 """`headrace serve` as a program: its flags, files and signals; reloads, swaps and batches under load."""
 
 import concurrent.futures
+import gzip
 import hashlib
 import http.client
 import json
@@ -339,6 +340,27 @@ def test_batches_and_what_waits_for_them_are_told(serve, tmp_path):
     assert 'headrace_serving_batch_size_bucket{model_name="m",version="1",le="1"} 0\n' in text
     assert 'headrace_serving_batch_size_bucket{model_name="m",version="1",le="2"} 1\n' in text
     assert 'headrace_serving_batch_size_sum{model_name="m",version="1"} 2\n' in text
+
+
+def test_requests_and_strings_over_their_limits_are_refused(serve, tmp_path):
+    write_identity(tmp_path / "m", "BYTES")
+    server = serve(
+        "--model_name=m", f"--model_base_path={tmp_path / 'm'}", "--max_request_bytes=10000", "--max_string_bytes=100"
+    )
+    url = f"http://127.0.0.1:{server.rest}/v1/models/m:predict"
+    assert requests.post(url, json={"instances": ["x" * 100]}, timeout=10).status_code == 200
+    long = requests.post(url, json={"instances": ["x" * 101]}, timeout=10)
+    assert long.status_code == 400 and "x" in long.json()["error"] and "101 bytes" in long.json()["error"]
+    body = json.dumps({"instances": ["x"] * 5000})
+    assert requests.post(url, data=body, timeout=10).status_code == 413
+    packed = requests.post(url, data=gzip.compress(body.encode()), headers={"Content-Encoding": "gzip"}, timeout=10)
+    assert packed.status_code == 413
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = "m" * 20000
+    with grpc.insecure_channel(f"127.0.0.1:{server.grpc}") as channel:
+        with pytest.raises(grpc.RpcError) as error:
+            prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(request, timeout=30)
+    assert error.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 def test_ports_that_nobody_names_are_told_in_a_file(headrace, tmp_path):
