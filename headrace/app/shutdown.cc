@@ -1,6 +1,8 @@
 #include "headrace/app/shutdown.h"
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <unistd.h>
 
 #include <csignal>
 
@@ -21,9 +23,16 @@ sigset_t SignalsAndWakeUp() {
   return signals;
 }
 
+// The kernel takes the controlling terminal from its processes before it tells them that it is gone.
+bool HasTerminal() {
+  const int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (fd >= 0) close(fd);
+  return fd >= 0;
+}
+
 }  // namespace
 
-ShutdownSignal::ShutdownSignal(bool hangups) : hangups_(hangups) {
+ShutdownSignal::ShutdownSignal(bool hangups) : hangups_(hangups), had_terminal_(HasTerminal()) {
   sigset_t signals = SignalsAndWakeUp();
   if (hangups) sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
@@ -40,7 +49,7 @@ int ShutdownSignal::Wait(const std::function<void()>& on_hangup) {
   sigset_t signals = Signals();
   if (hangups_) sigaddset(&signals, SIGHUP);
   int received = 0;
-  while (sigwait(&signals, &received) != 0 || received == SIGHUP)
+  while (sigwait(&signals, &received) != 0 || (received == SIGHUP && (HasTerminal() || !had_terminal_)))
     if (received == SIGHUP && on_hangup) on_hangup();
   sigdelset(&signals, SIGHUP);  // which stays without effect while the process ends
   std::signal(SIGINT, SIG_DFL);

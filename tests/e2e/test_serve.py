@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import re
+import pty
 import signal
 import subprocess
 import time
@@ -455,6 +456,22 @@ def test_a_string_of_bytes_costs_no_model_its_log(serve, tmp_path):
         '{"b64": "AP8="}',
         "plain",
     ]
+
+
+def test_it_ends_with_the_terminal_that_it_was_started_from(headrace, tmp_path):
+    write_model(tmp_path / "m", 1, add=1)
+    ports = tmp_path / "ports"
+    command = [headrace, "serve", "--port=auto", "--rest_api_port=auto", f"--ports_file={ports}", "--model_name=m",
+               f"--model_base_path={tmp_path / 'm'}"]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(command[0], [str(argument) for argument in command])
+    try:
+        wait_until(ports.exists, "the server")
+    finally:
+        os.close(terminal)
+    ended = wait_until(lambda: (status := os.waitpid(pid, os.WNOHANG))[0] and status, "its end")
+    assert os.waitstatus_to_exitcode(ended[1]) == 0
 
 
 def test_sighup_reads_a_configuration_that_is_not_polled(serve, tmp_path):
