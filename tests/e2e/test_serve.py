@@ -6,8 +6,8 @@ import hashlib
 import http.client
 import json
 import os
-import re
 import pty
+import re
 import signal
 import subprocess
 import time
