@@ -179,8 +179,8 @@ void AddRunFlags(CLI::App* command, ServeFlags* f) {
       ->group(kGroupRun);
   command
       ->add_option("--inline_limit_micros", f->inline_limit_micros,
-                   "Models measured to be quicker run on the network loops")
-      ->capture_default_str()
+                   "Models measured to be quicker run on the network loops; 100 unless given, 1000 on one core")
+      ->check(CLI::NonNegativeNumber)
       ->group(kGroupRun);
   command
       ->add_option("--prediction_log_dir", f->prediction_log_dir, "Log predictions here, as Parquet by model and date")
@@ -302,7 +302,7 @@ Result<ModelServerOptions> ToOptions(const ServeFlags& flags) {
   options.manager.allow_labels_for_unavailable = flags.allow_version_labels_for_unavailable_models;
   options.predictor.threads = static_cast<size_t>(std::max(flags.inference_threads, 0));
   options.predictor.max_queued = static_cast<size_t>(flags.max_queued_requests);
-  options.predictor.inline_limit = std::chrono::microseconds(flags.inline_limit_micros);
+  if (flags.inline_limit_micros) options.predictor.inline_limit = std::chrono::microseconds(*flags.inline_limit_micros);
   HR_ASSIGN_OR_UNEXPECTED(options.model_defaults, Defaults(flags));
   HR_UNEXPECTED_IF_ERROR(ReadFiles(flags, &options));
   return options;

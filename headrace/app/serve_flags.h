@@ -3,6 +3,7 @@
 #pragma once
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "headrace/app/model_server.h"
@@ -47,7 +48,7 @@ struct ServeFlags {
   int intra_op_threads = 1;
   int inference_threads = 0;
   int max_queued_requests = 1024;
-  int64_t inline_limit_micros = 100;
+  std::optional<int64_t> inline_limit_micros;
   double drain_seconds = 30;
   std::string prediction_log_dir;
   double prediction_log_fraction = 1;

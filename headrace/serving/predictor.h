@@ -3,7 +3,8 @@
 // Where: a hop to another thread and back costs 10-20 µs of CPU, more than a small model's whole run. So a version
 // whose measured run time is below `inline_limit` runs on the calling thread, an I/O loop; a dearer one, one not
 // measured yet, or one whose runs of equal size may differ (a loop whose rounds an input decides), hops to a bounded
-// pool so that it never stalls other connections.
+// pool so that it never stalls other connections. With one core a hop computes nothing earlier: there the limit is a
+// millisecond, below the time slice for which the scheduler would let the run hold the core anyway.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -52,11 +53,14 @@ struct PredictCall {
   ServableHandle looked_up_;  // what the caller had found before an input's value decided otherwise
 };
 
+// Below which run time a version is computed on the network's loops of a machine with so many cores.
+constexpr Duration InlineLimit(size_t cores) { return std::chrono::microseconds(cores == 1 ? 1000 : 100); }
+
 struct PredictorOptions {
-  size_t threads = 0;                                      // of the pool; 0: AvailableCores()
-  size_t max_queued = 1024;                                // beyond: kResourceExhausted
-  Duration inline_limit = std::chrono::microseconds(100);  // zero: always hop; Duration::max(): never
-  size_t max_string_bytes = size_t{64} << 20;              // of one string of an input; beyond: kInvalidArgument
+  size_t threads = 0;                                     // of the pool; 0: AvailableCores()
+  size_t max_queued = 1024;                               // beyond: kResourceExhausted
+  Duration inline_limit = InlineLimit(AvailableCores());  // zero: always hop; Duration::max(): never
+  size_t max_string_bytes = size_t{64} << 20;             // of one string of an input; beyond: kInvalidArgument
   Clock* clock = Clock::Real();
   const ModelManager* manager = nullptr;  // not owned; null: no routing by input, no shadows
   // Told of each finished call that is sampled for the log, before its `done` runs, and of its copies that shadow
