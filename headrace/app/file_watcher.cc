@@ -22,10 +22,9 @@ FileWatcher::~FileWatcher() {
   if (thread_.joinable()) thread_.join();
 }
 
-void FileWatcher::Add(std::string path, Duration interval, Apply apply) {
-  auto text = ReadFile(path).value_or("");
+void FileWatcher::Add(std::string path, Duration interval, Apply apply, std::string applied) {
   files_.push_back(
-      {std::move(path), interval, std::move(apply), std::move(text), std::chrono::steady_clock::now() + interval});
+      {std::move(path), interval, std::move(apply), std::move(applied), std::chrono::steady_clock::now() + interval});
 }
 
 void FileWatcher::Start() {

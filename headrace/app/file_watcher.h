@@ -26,8 +26,8 @@ class FileWatcher {
   FileWatcher(const FileWatcher&) = delete;
   FileWatcher& operator=(const FileWatcher&) = delete;
 
-  // Before Start: the text of now counts as applied.
-  void Add(std::string path, Duration interval, Apply apply);
+  // Before Start. `applied`: the file's text that is in force.
+  void Add(std::string path, Duration interval, Apply apply, std::string applied);
   // Does nothing when nothing was added.
   void Start();
   // Looks at all files soon, without waiting for their times. Thread-safe.

@@ -28,40 +28,51 @@ constexpr char kDescription[] =
     "  curl localhost:8501/v1/models/flights:predict -d '{\"instances\": [[1.0, 2.0]]}'\n\n"
     "Metrics: /monitoring/prometheus/metrics. API: /openapi.json, /docs. SIGTERM lets requests finish.";
 
+// The watched files before they are read in earnest: what changes behind that is a change.
+struct WatchedTexts {
+  explicit WatchedTexts(const ServeFlags& flags)
+      : models(Text(flags.model_config_file)), ssl(Text(flags.ssl_config_file)), auth(Text(flags.auth_file)) {}
+  static std::string Text(const std::string& path) { return path.empty() ? "" : ReadFile(path).value_or(""); }
+
+  std::string models, ssl, auth;
+};
+
 // Files whose changes are applied without a restart: the models', at SIGHUP alone when they are not polled.
-void WatchModels(const ServeFlags& flags, ModelServer* server, FileWatcher* watcher) {
+void WatchModels(const ServeFlags& flags, const WatchedTexts& texts, ModelServer* server, FileWatcher* watcher) {
   const int64_t poll = flags.model_config_file_poll_wait_seconds;
   if (!flags.model_config_file.empty())
-    watcher->Add(flags.model_config_file, poll > 0 ? std::chrono::seconds(poll) : FileWatcher::kNever,
-                 [&flags, server](const std::string&) -> Status {
-                   HR_ASSIGN_OR_RETURN(auto config, ReadModels(flags));
-                   return server->manager().SetConfig(std::move(config),
-                                                      std::chrono::steady_clock::now() + kReloadWait);
-                 });
+    watcher->Add(
+        flags.model_config_file, poll > 0 ? std::chrono::seconds(poll) : FileWatcher::kNever,
+        [&flags, server](const std::string&) -> Status {
+          HR_ASSIGN_OR_RETURN(auto config, ReadModels(flags));
+          return server->manager().SetConfig(std::move(config), std::chrono::steady_clock::now() + kReloadWait);
+        },
+        texts.models);
   watcher->Start();
 }
 
 // Certificates and tokens, which do not wait for models to load.
-void WatchSecurity(const ServeFlags& flags, ModelServer* server, FileWatcher* watcher) {
-  if (!flags.ssl_config_file.empty())
-    watcher->Add(flags.ssl_config_file, kSecurityPoll, [server](const std::string& text) -> Status {
-      HR_ASSIGN_OR_RETURN(const net::TlsOptions tls, tfserving::ParseSslConfig(text));
-      return server->ReloadTls(tls);
-    });
-  if (!flags.auth_file.empty())
-    watcher->Add(flags.auth_file, kSecurityPoll, [server](const std::string& text) { return server->LoadAuth(text); });
+void WatchSecurity(const ServeFlags& flags, const WatchedTexts& texts, ModelServer* server, FileWatcher* watcher) {
+  const auto reload_tls = [server](const std::string& text) -> Status {
+    HR_ASSIGN_OR_RETURN(const net::TlsOptions tls, tfserving::ParseSslConfig(text));
+    return server->ReloadTls(tls);
+  };
+  const auto load_auth = [server](const std::string& text) { return server->LoadAuth(text); };
+  if (!flags.ssl_config_file.empty()) watcher->Add(flags.ssl_config_file, kSecurityPoll, reload_tls, texts.ssl);
+  if (!flags.auth_file.empty()) watcher->Add(flags.auth_file, kSecurityPoll, load_auth, texts.auth);
   watcher->Start();
 }
 
 Status Serve(const ServeFlags& flags) {
   ShutdownSignal shutdown(true);
+  const WatchedTexts texts(flags);
   HR_ASSIGN_OR_RETURN(const ModelServerOptions options, ToOptions(flags));
   HR_ASSIGN_OR_RETURN(auto models, ReadModels(flags));
   HR_ASSIGN_OR_RETURN(const auto server, ModelServer::Start(options, std::move(models)));
   {
     FileWatcher models_watcher, security;
-    WatchModels(flags, server.get(), &models_watcher);
-    WatchSecurity(flags, server.get(), &security);
+    WatchModels(flags, texts, server.get(), &models_watcher);
+    WatchSecurity(flags, texts, server.get(), &security);
     if (!flags.ports_file.empty())
       HR_RETURN_IF_ERROR(WriteFileAtomically(
           flags.ports_file, fmt::format("{{\"grpc\":{},\"rest\":{}}}\n", server->grpc_port(), server->rest_port())));

@@ -112,7 +112,7 @@ void AddLimitFlags(CLI::App* command, ServeFlags* f) {
   command
       ->add_option("--max_request_bytes", f->max_request_bytes,
                    "A REST body or gRPC message, inflated too; beyond: 413, RESOURCE_EXHAUSTED")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(size_t{1}, size_t{4'000'000'000}))
       ->capture_default_str()
       ->group(kGroupDoors);
   command

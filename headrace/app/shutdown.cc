@@ -30,9 +30,15 @@ bool HasTerminal() {
   return fd >= 0;
 }
 
+// As nohup has it.
+bool IgnoresHangup() {
+  struct sigaction action{};
+  return sigaction(SIGHUP, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 }  // namespace
 
-ShutdownSignal::ShutdownSignal(bool hangups) : hangups_(hangups), had_terminal_(HasTerminal()) {
+ShutdownSignal::ShutdownSignal(bool hangups) : hangups_(hangups), had_terminal_(!IgnoresHangup() && HasTerminal()) {
   sigset_t signals = SignalsAndWakeUp();
   if (hangups) sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);

@@ -23,7 +23,7 @@ class ShutdownSignal {
 
  private:
   const bool hangups_;
-  const bool had_terminal_;
+  const bool had_terminal_;  // and is to end with it: not so under nohup
   std::thread waiter_;
 };
 

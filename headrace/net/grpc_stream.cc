@@ -156,8 +156,16 @@ Status GrpcStream::MessageDone() {
                               .authorization = metadata("authorization"),
                               .client_subject = client_subject_,
                               .client = &client_}));
-  if (reader_) reader_->OnMessage(request_, client_);
+  if (!reader_) return OkStatus();
+  reader_->OnMessage(request_, client_);
+  request_ = {};
+  DropInflated();
   return OkStatus();
+}
+
+void GrpcStream::DropInflated() {
+  if (inflated_.capacity() > kKeptBytes) std::string().swap(inflated_);
+  inflated_lease_.reset();
 }
 
 Status GrpcStream::InputDone() {
@@ -237,8 +245,7 @@ void GrpcStream::Reset() {
   prefix_got_ = message_got_ = message_length_ = messages_ = 0;
   request_ = {};
   if (message_.capacity() > kKeptBytes) message_.Free();
-  if (inflated_.capacity() > kKeptBytes) std::string().swap(inflated_);
-  inflated_lease_.reset();
+  DropInflated();
   cancelled_.store(false, std::memory_order_relaxed);
   outgoing.clear();
   parent_.reset();

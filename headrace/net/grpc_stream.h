@@ -114,6 +114,7 @@ class GrpcStream final : public EventLoop::Task {
   GrpcOpening Opening() const;
   Status Reserve(size_t length);
   Status MessageDone();
+  void DropInflated();
   void Dispatch();
   void Reset();
 

@@ -147,7 +147,7 @@ class ModelManager::Impl {
       bool all = true;
       const auto look = [&](const std::string& name, const ModelRecord* model) {
         const Status hopeless = model != nullptr ? model->Hopeless() : NotFound("model {} is not configured", name);
-        const bool complete = !strict || (hopeless.ok() && model != nullptr && model->Settled());
+        const bool complete = !strict || (hopeless.ok() && model != nullptr && model->Tried());
         if (model != nullptr && model->HasAvailable(strict) && complete) return;
         all = false;
         const bool fatal = !hopeless.ok() && (strict || hopeless.code() != Code::kNotFound);

@@ -52,6 +52,13 @@ bool ModelRecord::Settled() const {
          });
 }
 
+bool ModelRecord::Tried() const {
+  return polled && std::all_of(versions.begin(), versions.end(), [](const auto& version) {
+           return !version.aspired || Loaded(version) || Failed(version) || version.tries > 1 ||
+                  !version.status.error.ok();
+         });
+}
+
 Status ModelRecord::Failure() const {
   for (const auto& version : versions)
     if (version.aspired && !version.status.error.ok())

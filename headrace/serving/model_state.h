@@ -42,6 +42,8 @@ struct ModelRecord {
   bool HasAvailable(bool aspired_only) const;
   // Whether its base path has been looked at and every wanted version is AVAILABLE or has failed for good.
   bool Settled() const;
+  // As Settled, for who does not wait for further tries of what has failed once.
+  bool Tried() const;
   // The first error of a wanted version, of the base path, or that nothing is found there.
   Status Failure() const;
   // Why no version can become AVAILABLE without something changing on disk; OK while one is, or may become so.

@@ -139,13 +139,17 @@ TEST_F(PredictorTest, WhatExpiredInTheQueueIsNeverComputed) {
 TEST_F(PredictorTest, AnAnswerThatComesTooLateIsNone) {
   Load("3 slow");
   Predictor predictor({});
-  PredictCall call;
-  Fill(&call);
-  call.run_inline = true;
-  call.request.deadline = std::chrono::steady_clock::now() + milliseconds(1);
-  EXPECT_EQ(Predict(predictor, &call).first.code(), Code::kDeadlineExceeded);
-  EXPECT_EQ(call.servable.stats().executions, 1u);
-  EXPECT_EQ(call.servable.stats().requests_by_code[static_cast<int>(Code::kDeadlineExceeded)], 1u);
+  uint64_t computed = 0, late = 0;
+  for (; computed == 0 && late < 1000; late++) {  // on a busy machine some are late before they start
+    PredictCall call;
+    Fill(&call);
+    call.run_inline = true;
+    call.request.deadline = std::chrono::steady_clock::now() + milliseconds(1);
+    ASSERT_EQ(Predict(predictor, &call).first.code(), Code::kDeadlineExceeded);
+    computed = call.servable.stats().executions;
+    EXPECT_EQ(call.servable.stats().requests_by_code[static_cast<int>(Code::kDeadlineExceeded)], late + 1);
+  }
+  EXPECT_EQ(computed, 1u);
 }
 
 TEST_F(PredictorTest, WhatTheClientGaveUpInTheQueueIsNeverComputed) {

@@ -60,6 +60,13 @@ void Reconciler::StartModel(const ModelConfig& config, bool from_root) {
   model.from_root = from_root;
 }
 
+ModelConfig Reconciler::RootModel(const std::string& name) const {
+  ModelConfig model = root_defaults_;
+  model.name = name;
+  model.base_path = (std::filesystem::path(models_root_) / name).string();
+  return model;
+}
+
 void Reconciler::Configure(const ServerConfig& config, const std::vector<std::string>& hold) {
   {
     MutexLock lock(mutex_);
@@ -74,6 +81,8 @@ void Reconciler::Configure(const ServerConfig& config, const std::vector<std::st
     root_except_ = {config.models_root_except.begin(), config.models_root_except.end()};
     for (auto& [name, model] : models_) {
       model.hold = std::find(hold.begin(), hold.end(), name) != hold.end();
+      // One that is no longer named but lies in the folder goes on as one that was found there.
+      model.from_root |= model.configured && !names.contains(name) && model.config == RootModel(name);
       if (names.contains(name) || (model.from_root && same_root && !root_except_.contains(name))) continue;
       model.configured = false;
       Aspire(&model, {}, {});

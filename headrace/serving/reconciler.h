@@ -49,6 +49,7 @@ class Reconciler {
   void StartModel(const ModelConfig& config, bool from_root) HR_REQUIRES(mutex_);
   void AdoptRootModels(const std::string& root, const std::vector<std::pair<std::string, std::string>>& found)
       HR_REQUIRES(mutex_);
+  ModelConfig RootModel(const std::string& name) const HR_REQUIRES(mutex_);
   void Reconcile(ModelRecord* model) HR_REQUIRES(mutex_);
   void ReconcileAll() HR_REQUIRES(mutex_);
   void ForgetModels() HR_REQUIRES(mutex_);

@@ -90,16 +90,16 @@ def test_a_slow_request_does_not_stall_the_door(counter):
         while not slow.done():
             start = time.monotonic()
             assert requests.get(f"http://127.0.0.1:{server.rest}/v2/health/live", timeout=10).status_code == 200
-            assert time.monotonic() - start < 1
+            assert time.monotonic() - start < 3
         assert slow.result().status_code == 504
 
 
 def test_rest_requests_end_at_their_deadline(counter):
-    server = counter("--rest_api_timeout_in_ms=300")
+    server = counter("--rest_api_timeout_in_ms=1500")
     for ask in (predict, infer):
         start = time.monotonic()
         assert ask(server, FOREVER).status_code == 504
-        assert 0.3 <= time.monotonic() - start < 5
+        assert 1.5 <= time.monotonic() - start < 10
         assert ask(server, 5).status_code == 200  # the only thread is free again
 
 
@@ -107,7 +107,7 @@ def test_the_open_inference_protocols_timeout_bounds_the_run(counter):
     server = counter()
     start = time.monotonic()
     assert infer(server, FOREVER, timeout=200_000).status_code == 504
-    assert 0.2 <= time.monotonic() - start < 5
+    assert 0.2 <= time.monotonic() - start < 10
 
 
 def test_a_grpc_deadline_and_a_cancelled_call_stop_the_run(counter):

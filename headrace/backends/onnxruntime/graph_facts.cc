@@ -1,10 +1,5 @@
 #include "headrace/backends/onnxruntime/graph_facts.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <string>
@@ -12,19 +7,22 @@
 #include <unordered_set>
 #include <vector>
 
+#include "headrace/base/files.h"
 #include "headrace/base/proto_wire.h"
 
 namespace headrace::onnxruntime {
 namespace {
 
-constexpr std::array<std::string_view, 3> kControlFlow = {"Loop", "If", "Scan"};
+// Those that search for a sequence loop inside.
+constexpr std::array<std::string_view, 6> kControlFlow = {"Loop",       "If",           "Scan",
+                                                          "BeamSearch", "GreedySearch", "Sampling"};
 
 // Operators whose inputs from `first` on decide how large the output is.
 struct Sizing {
   std::string_view op;
   size_t first;
 };
-constexpr std::array<Sizing, 10> kSizing = {{{"Range", 0},
+constexpr std::array<Sizing, 16> kSizing = {{{"Range", 0},
                                              {"ConstantOfShape", 0},
                                              {"Tile", 1},
                                              {"Expand", 1},
@@ -33,33 +31,16 @@ constexpr std::array<Sizing, 10> kSizing = {{{"Range", 0},
                                              {"Pad", 1},
                                              {"OneHot", 1},
                                              {"TopK", 1},
-                                             {"CenterCropPad", 1}}};
+                                             {"CenterCropPad", 1},
+                                             {"HannWindow", 0},
+                                             {"HammingWindow", 0},
+                                             {"BlackmanWindow", 0},
+                                             {"MelWeightMatrix", 0},
+                                             {"DFT", 1},
+                                             {"AffineGrid", 1}}};
 
-// A file's bytes; pages that nobody looks at, such as most weights, are not read.
-class MappedFile {
- public:
-  explicit MappedFile(const std::filesystem::path& file) {
-    const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return;
-    struct stat status{};
-    if (fstat(fd, &status) == 0 && status.st_size > 0) {
-      size_ = static_cast<size_t>(status.st_size);
-      void* data = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd, 0);
-      data_ = data == MAP_FAILED ? nullptr : data;
-    }
-    close(fd);
-  }
-  ~MappedFile() {
-    if (data_ != nullptr) munmap(data_, size_);
-  }
-  MappedFile(const MappedFile&) = delete;
-  MappedFile& operator=(const MappedFile&) = delete;
-  std::string_view bytes() const { return {static_cast<const char*>(data_), data_ == nullptr ? 0 : size_}; }
-
- private:
-  void* data_ = nullptr;
-  size_t size_ = 0;
-};
+// Beyond it every run takes long enough to be kept off the network's loops whatever decides its length.
+constexpr uintmax_t kMaxFile = 256 << 20;
 
 // NodeProto (proto/onnx/onnx.proto) as far as it matters here.
 struct Node {
@@ -159,9 +140,11 @@ bool OrtDepends(std::string_view model) {
 }  // namespace
 
 bool RuntimeDependsOnValues(const std::filesystem::path& file) {
-  const MappedFile mapped(file);
-  if (mapped.bytes().empty()) return true;
-  return file.extension() == ".ort" ? OrtDepends(mapped.bytes()) : OnnxDepends(mapped.bytes());
+  std::error_code error;
+  if (const auto size = std::filesystem::file_size(file, error); error || size > kMaxFile) return true;
+  const auto bytes = ReadFile(file);
+  if (!bytes) return true;
+  return file.extension() == ".ort" ? OrtDepends(*bytes) : OnnxDepends(*bytes);
 }
 
 }  // namespace headrace::onnxruntime

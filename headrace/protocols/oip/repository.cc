@@ -66,13 +66,17 @@ Status Repository::LoadOriginal(const std::string& model, Deadline deadline) {
   const auto replaced = replaced_.find(model);
   if (!replaced->second.original) return NoSuchModel();
   HR_RETURN_IF_ERROR(Replace(*replaced->second.original, deadline));
+  const bool configured = replaced->second.configured;
   replaced_.erase(replaced);
-  return OkStatus();
+  if (configured) return OkStatus();
+  return manager_->UpdateConfig([&](ServerConfig* config) {
+    std::erase_if(config->models, [&](const auto& entry) { return entry.name == model; });
+  });
 }
 
 Status Repository::LoadOverride(const std::string& model, const ModelOverride& override, Deadline deadline) {
   if (!override.config) return InvalidArgument("Load parameter 'config' must be specified for model file override");
-  Replaced next{.applied = {}, .original = Original(model), .files = nullptr};
+  Replaced next{.applied = {}, .original = Original(model), .configured = IsConfigured(model), .files = nullptr};
   if (next.original) next.applied = *next.original;
   next.applied.name = model;
   HR_RETURN_IF_ERROR(ApplyConfig(*override.config, &next.applied).WithContext("Invalid config override"));
@@ -85,6 +89,9 @@ Status Repository::LoadOverride(const std::string& model, const ModelOverride& o
     next.applied.traffic = {};
   }
   if (next.applied.base_path.empty()) return NoSuchModel();
+  const ServerConfig present = manager_->config();
+  if (const ModelConfig* entry = FindConfigured(present, model); entry != nullptr && *entry == next.applied)
+    return manager_->Reload(model, deadline);
   HR_RETURN_IF_ERROR(Replace(next.applied, deadline));
   unloaded_.erase(model);
   replaced_.insert_or_assign(model, std::move(next));
@@ -107,6 +114,13 @@ std::optional<ModelConfig> Repository::Original(const std::string& model) const 
   return std::nullopt;
 }
 
+// The model without what a client gave for it.
+bool Repository::IsConfigured(const std::string& model) const {
+  if (const auto replaced = replaced_.find(model); replaced != replaced_.end()) return replaced->second.configured;
+  if (const auto former = unloaded_.find(model); former != unloaded_.end()) return former->second.configured;
+  return FindConfigured(manager_->config(), model) != nullptr;
+}
+
 // A configuration that came from elsewhere meanwhile stands, and what it replaced is no longer anybody's original.
 void Repository::ForgetStale() {
   const ServerConfig config = manager_->config();
@@ -127,7 +141,7 @@ Status Repository::UnloadNow(const std::string& model) {
   }
   ForgetStale();
   const auto original = Original(model);
-  const bool configured = FindConfigured(manager_->config(), model) != nullptr;
+  const bool configured = IsConfigured(model);
   HR_RETURN_IF_ERROR(manager_->UpdateConfig([&](ServerConfig* config) {
     std::erase_if(config->models, [&](const auto& entry) { return entry.name == model; });
     config->models_root_except.push_back(model);

@@ -22,9 +22,9 @@ class Repository {
   Repository(const Repository&) = delete;
   Repository& operator=(const Repository&) = delete;
 
-  // Loads a model that was unloaded, or looks again for its versions and at their files. With an override, the model is what the override
-  // says until the next load without one, the next configuration from elsewhere, or the server's end; it takes the
-  // place of what serves only when it is AVAILABLE, and on failure nothing has changed.
+  // Loads a model that was unloaded, or looks again for its versions and at their files. With an override, the model is
+  // what the override says until the next load without one, the next configuration from elsewhere, or the server's end;
+  // it takes the place of what serves only when it is AVAILABLE, and on failure nothing has changed.
   void Load(std::string model, ModelOverride override, std::function<void(Status)> done);
   // Unloads until the next load.
   void Unload(std::string model, std::function<void(Status)> done);
@@ -34,6 +34,7 @@ class Repository {
   struct Replaced {
     serving::ModelConfig applied;
     std::optional<serving::ModelConfig> original;  // nullopt: the client gave the whole model
+    bool configured = false;                       // the original; false: found in the folder of models
     std::unique_ptr<TempDir> files;
   };
 
@@ -45,6 +46,7 @@ class Repository {
   Status UnloadNow(const std::string& model);
   Status Replace(const serving::ModelConfig& config, Deadline deadline);
   std::optional<serving::ModelConfig> Original(const std::string& model) const;
+  bool IsConfigured(const std::string& model) const;
   void ForgetStale();
 
   serving::ModelManager* const manager_;

@@ -182,6 +182,7 @@ TEST_F(RestFrontendTest, LoadsWhatTheClientGivesUntilALoadWithoutIt) {
   EXPECT_EQ(Text("POST", kLoad), "200 ");
   EXPECT_THAT(Text("POST", kInfer, kInput), HasSubstr("[4.0,5.0]"));
   EXPECT_THAT(Text("GET", "/v2/models/plus"), HasSubstr(R"("versions":["1"])"));
+  EXPECT_TRUE(server_.manager().config().models.empty()) << "found in the folder of models again";
 }
 
 TEST_F(RestFrontendTest, LoadsFilesThatHaveChangedInPlace) {

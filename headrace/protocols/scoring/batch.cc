@@ -90,19 +90,29 @@ Status SplitRows(const json::array& rows, Batch* batch) {
 
 // The same of records that need not have the same names: pandas' columns are all that occur, in the order in which they
 // do.
+constexpr size_t kMaxSparseCells = 1 << 20, kMaxSparseness = 64;
+
 Status SplitRecords(const json::value& value, Batch* batch) {
   if (!value.is_array() || value.as_array().empty())
     return InvalidArgument("dataframe_records: expected an array with at least one row");
   const json::array& rows = value.as_array();
   std::map<std::string_view, size_t> places;
+  size_t cells = 0;
   for (size_t i = 0; i < rows.size(); i++) {
     if (!rows[i].is_object()) return InvalidArgument("dataframe_records: row {}: expected an object", i);
-    for (const auto& [key, cell] : rows[i].as_object()) {
-      const auto [place, is_new] = places.try_emplace(key, batch->columns.size());
-      if (is_new) batch->columns.emplace_back(key, json::array(rows.size()));
-      batch->columns[place->second].second[i] = cell;
+    for (const auto& field : rows[i].as_object()) {
+      const std::string_view key = field.key();
+      if (places.try_emplace(key, batch->columns.size()).second) batch->columns.emplace_back(key, json::array());
+      cells++;
     }
   }
+  // A small text can name a great many columns that are empty but for one row.
+  if (places.size() > std::max(kMaxSparseCells, kMaxSparseness * cells) / rows.size())
+    return InvalidArgument("dataframe_records: {} names in {} rows of {} values together; expected rows of equal names",
+                           places.size(), rows.size(), cells);
+  for (auto& column : batch->columns) column.second.resize(rows.size());
+  for (size_t i = 0; i < rows.size(); i++)
+    for (const auto& [key, cell] : rows[i].as_object()) batch->columns[places.at(key)].second[i] = cell;
   return OkStatus();
 }
 

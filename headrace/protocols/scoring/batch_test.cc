@@ -76,6 +76,12 @@ TEST(ParseBatch, ReadsCsvWithAndWithoutAHeader) {
             "table a=[1,2] b, c=[\"x \\\"y\\\"\\nz\",\"\"]");
 }
 
+TEST(ParseBatch, RefusesRecordsThatAreAlmostAllHoles) {
+  std::string body = R"({"dataframe_records":[)";
+  for (int i = 0; i < 5000; i++) body += fmt::format(R"({}{{"a{}":1}})", i == 0 ? "" : ",", i);
+  EXPECT_THAT(Text("", body + "]}"), HasSubstr("5000 names in 5000 rows of 5000 values"));
+}
+
 TEST(ParseBatch, RefusesWhatIsNoBatch) {
   EXPECT_THAT(Text("", "{}"), HasSubstr("expected exactly one of instances, inputs"));
   EXPECT_THAT(Text("", R"({"instances":[1],"inputs":[1]})"), HasSubstr("expected exactly one of"));

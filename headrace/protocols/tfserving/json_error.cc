@@ -31,18 +31,38 @@ class Quoter {
   bool Uint64(uint64_t value) { return Room() && writer_.Uint64(value); }
   bool Double(double value) { return Room() && writer_.Double(value); }
   bool RawNumber(const Ch* text, Size size, bool copy) { return Room() && writer_.RawNumber(text, size, copy); }
-  bool String(const Ch* text, Size size, bool copy) { return Room() && writer_.String(text, size, copy); }
+  bool String(const Ch* text, Size size, bool copy) { return Room() && writer_.String(text, Cut(text, size), copy); }
   bool StartObject() { return Room() && writer_.StartObject(); }
-  bool Key(const Ch* text, Size size, bool copy) { return Room() && writer_.Key(text, size, copy); }
+  bool Key(const Ch* text, Size size, bool copy) { return Room() && writer_.Key(text, Cut(text, size), copy); }
   bool EndObject(Size members) { return Room() && writer_.EndObject(members); }
   bool StartArray() { return Room() && writer_.StartArray(); }
   bool EndArray(Size elements) { return Room() && writer_.EndArray(elements); }
 
  private:
   bool Room() const { return buffer_.GetSize() < kMaxQuoted; }
+  // Where a character of UTF-8 ends.
+  static Size Cut(const Ch* text, Size size) {
+    if (size <= kMaxQuoted) return size;
+    Size cut = kMaxQuoted;
+    while (cut > 0 && (text[cut] & 0xC0) == 0x80) cut--;
+    return cut;
+  }
 
   rapidjson::StringBuffer buffer_;
   rapidjson::PrettyWriter<rapidjson::StringBuffer> writer_{buffer_};
+};
+
+// Looks at nothing but the depth, for each level of which RapidJSON keeps a state.
+class DepthLimit : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, DepthLimit> {
+ public:
+  bool StartObject() { return ++depth_ <= kMaxDepth; }
+  bool StartArray() { return ++depth_ <= kMaxDepth; }
+  bool EndObject(rapidjson::SizeType) { return depth_-- > 0; }
+  bool EndArray(rapidjson::SizeType) { return depth_-- > 0; }
+
+ private:
+  static constexpr size_t kMaxDepth = 1000;
+  size_t depth_ = 0;
 };
 
 template <class Handler>
@@ -56,8 +76,9 @@ rapidjson::ParseResult Read(std::string_view text, Handler& handler) {
 
 Status CheckJsonObject(std::string_view text) {
   if (text.empty()) return InvalidArgument("JSON Parse error: The document is empty");
-  rapidjson::BaseReaderHandler<> ignore;
-  const rapidjson::ParseResult result = Read(text, ignore);
+  DepthLimit limit;
+  const rapidjson::ParseResult result = Read(text, limit);
+  if (result.Code() == rapidjson::kParseErrorTermination) return OkStatus();  // too deep for whoever refused it, too
   if (result.IsError())
     return InvalidArgument("JSON Parse error: {} at offset: {}", rapidjson::GetParseError_En(result.Code()),
                            result.Offset());

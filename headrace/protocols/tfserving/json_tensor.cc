@@ -64,6 +64,8 @@ Status TypeError(std::string_view text, DataType type) {
                          TensorFlowName(type));
 }
 
+constexpr size_t kShownChars = 256;
+
 struct NotTaken {};  // the element of a type that JSON cannot carry to this server
 
 // The text from `value` on; `end` is the request's.
@@ -246,7 +248,8 @@ Status JsonTensorReader::Read(Value value) {
 }
 
 Status JsonTensorReader::ReadBase64(std::string_view text) {
-  if (spec_.type != DataType::kString) return TypeError(fmt::format(R"({{"b64":"{}"}})", text), spec_.type);
+  if (spec_.type != DataType::kString)
+    return TypeError(fmt::format(R"({{"b64":"{}"}})", text.substr(0, kShownChars)), spec_.type);
   if (rank_known_ && !shape_.empty())
     return InvalidArgument(
         "JSON Value: a base64 object found at incorrect level: 1 in the JSON DOM. Expected at level: {}",
