@@ -71,6 +71,18 @@ def write_identity(base_path, datatype):
     return publish(model, base_path, 1)
 
 
+def predict(server, model, value, suffix=""):
+    """The answer of TensorFlow Serving's REST for one number."""
+    url = f"{server.models_url}/{model}{suffix}:predict"
+    return local_server.get_json(url, {"instances": [value]})["predictions"][0]
+
+
+def config_text(*models):
+    """ModelServerConfig as text: (name, base path, further fields)."""
+    entries = [f"config {{ name: '{name}' base_path: '{path}' {more} }}" for name, path, more in models]
+    return f"model_config_list {{ {' '.join(entries)} }}"
+
+
 def write_labelled_models(root, datatypes):
     """plus (y = x + version, versions 1 and 2, labels stable and canary), an identity model of each type by the type's
     name, and the configuration file that names them all, whose path this returns."""
