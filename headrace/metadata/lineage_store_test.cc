@@ -88,6 +88,7 @@ LineageEvent Out(const std::string& key, Artifact artifact) {
 
 std::vector<std::string> Uris(const LineageGraph& graph) {
   std::vector<std::string> uris;
+  uris.reserve(graph.artifacts.size());
   for (const auto& artifact : graph.artifacts) uris.push_back(artifact.uri);
   return uris;
 }

@@ -50,6 +50,7 @@ void ExpectEqual(const Tensor& a, const Tensor& b) {
 // Tensors → text → tensors, in both forms.
 void RoundTrip(const Signature& signature, const std::vector<Tensor>& tensors) {
   std::vector<uint32_t> outputs;
+  outputs.reserve(tensors.size());
   for (uint32_t i = 0; i < tensors.size(); i++) outputs.push_back(i);
   for (const PredictFormat format : {PredictFormat::kRows, PredictFormat::kColumns}) {
     std::string text;
