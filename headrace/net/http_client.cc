@@ -146,8 +146,7 @@ class HttpClient::Impl {
  public:
   explicit Impl(const std::string& ca_file) {
     Error error;
-    const Error result =
-        ca_file.empty() ? tls_.set_default_verify_paths(error) : tls_.load_verify_file(ca_file, error);
+    const Error result = ca_file.empty() ? tls_.set_default_verify_paths(error) : tls_.load_verify_file(ca_file, error);
     if (result)
       trust_ = InvalidArgument("the certificates to trust, {}, cannot be read: {}",
                                ca_file.empty() ? "the system's" : ca_file, result.message());

@@ -407,8 +407,10 @@ TEST_F(HttpServerTest, StopsUnderLoadWithoutCuttingAnAnswer) {
       {.threads = 2});
   std::atomic<int> good{0};
   std::atomic<int> cut{0};
+  constexpr int kClients = 8;
   std::vector<std::thread> clients;
-  for (int i = 0; i < 8; i++) {
+  clients.reserve(kClients);
+  for (int i = 0; i < kClients; i++) {
     clients.emplace_back([&] {
       RawClient client(server_->port());
       while (client.Send("POST /load HTTP/1.1\r\nContent-Length: 2\r\n\r\nok")) {
