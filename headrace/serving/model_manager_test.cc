@@ -288,6 +288,7 @@ TEST_F(ModelManagerTest, HundredsOfSwapsUnderLoadFailNoRequest) {
   std::atomic<bool> stop{false};
   std::atomic<int> sent{0}, failed{0};
   std::vector<std::thread> clients;
+  clients.reserve(3);
   for (int i = 0; i < 3; i++)
     clients.emplace_back([&] {
       while (!stop) {
